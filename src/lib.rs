@@ -1,0 +1,5 @@
+//! gatepost: forwards only the webhooks that proved who sent them.
+
+pub mod encoding;
+pub mod rejection;
+pub mod secret;
