@@ -1,5 +1,8 @@
 //! gatepost: forwards only the webhooks that proved who sent them.
 
 pub mod encoding;
+pub mod event;
+pub mod form;
+pub mod json;
 pub mod rejection;
 pub mod secret;

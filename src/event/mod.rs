@@ -1,0 +1,318 @@
+//! What happened, of which kind and when: read from the verified bytes, told to the app.
+
+mod source;
+mod value;
+
+pub use source::{Parts, Source};
+pub use value::{MAX_BYTES, header_value, joined};
+
+use std::borrow::Cow;
+
+use crate::json::Selection;
+use crate::rejection::Rejection;
+use source::{Ambiguous, Compiled, Opened, Pointers};
+
+/// A route's `event.*`, compiled.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    kind: Vec<Compiled>,
+    id: Vec<Compiled>,
+    time: Vec<Compiled>,
+    required: bool,
+    claims: Option<Selection>,
+    body: Option<Selection>,
+}
+
+/// What a request tells about its event. Texts are as the provider wrote them, never empty:
+/// [`header_value`] and [`joined`] make headers of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Event {
+    /// The type; of a batch the distinct types in their order.
+    pub types: Vec<String>,
+    /// The id; of a batch only if every element has the same one.
+    pub id: Option<String>,
+    /// The time, as the id.
+    pub time: Option<String>,
+    /// How many elements the body has if it is a JSON array; read only where a source is JSON.
+    pub count: Option<usize>,
+}
+
+impl Rules {
+    /// Compiles the sources of the type, the id and the time; of each list the first that is
+    /// present counts. With `required`, a request without a readable type is refused.
+    pub fn new(kind: Vec<Source>, id: Vec<Source>, time: Vec<Source>, required: bool) -> Self {
+        let mut pointers = Pointers::default();
+        let mut compile = |sources: Vec<Source>| -> Vec<Compiled> {
+            sources.into_iter().map(|source| pointers.compile(source)).collect()
+        };
+        let (kind, id, time) = (compile(kind), compile(id), compile(time));
+        let (claims, body) = pointers.select();
+        Self { kind, id, time, required, claims, body }
+    }
+
+    /// Reads the event of a verified request. The body is looked at only where a source needs it;
+    /// a body that is not JSON holds no JSON value.
+    ///
+    /// A repeated key, field or header makes its value ambiguous: it is left out, and no later
+    /// source of the list replaces it.
+    ///
+    /// # Errors
+    /// [`Rejection::EventAmbiguous`] and [`Rejection::EventMissing`], if the type is required.
+    pub fn read(&self, parts: &Parts<'_>) -> Result<Event, Rejection> {
+        let read = |selection: &Option<Selection>, text| selection.as_ref()?.read(text).ok();
+        let opened = Opened {
+            parts: *parts,
+            claims: parts.claims.and_then(|claims| read(&self.claims, claims)),
+            body: read(&self.body, parts.body),
+        };
+        let types = match opened.read(&self.kind) {
+            Err(Ambiguous) if self.required => return Err(Rejection::EventAmbiguous),
+            Ok(reading) if self.required && reading.texts.is_empty() => {
+                return Err(Rejection::EventMissing);
+            }
+            Ok(reading) => reading.texts.into_iter().map(Cow::into_owned).collect(),
+            Err(Ambiguous) => Vec::new(),
+        };
+        Ok(Event {
+            types,
+            id: one(&opened, &self.id),
+            time: one(&opened, &self.time),
+            count: opened.body.as_ref().and_then(|document| document.root_elements),
+        })
+    }
+}
+
+/// The value that holds for the whole request: a batch is known by an id only if all of it is.
+fn one(opened: &Opened<'_>, sources: &[Compiled]) -> Option<String> {
+    let reading = opened.read(sources).ok()?;
+    match <[_; 1]>::try_from(reading.texts) {
+        Ok([text]) if !reading.partial => Some(text.into_owned()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::json::Pointer;
+
+    const FORM: (&str, &[u8]) = ("content-type", b"application/x-www-form-urlencoded");
+
+    /// Written as in sidecar.toml: `json:/type`, `header:x-type`, …
+    fn sources(text: &str) -> Vec<Source> {
+        let source = |item: &str| {
+            let (place, name) = item.split_once(':').unwrap();
+            match place {
+                "claim" => Source::Claim(name.into()),
+                "form" => Source::Form(name.into()),
+                "header" => Source::Header(HeaderName::try_from(name).unwrap()),
+                "json" => Source::Json(Pointer::parse(name).unwrap()),
+                "query" => Source::Query(name.into()),
+                "value" => Source::Value(name.into()),
+                other => panic!("{other}"),
+            }
+        };
+        text.split_whitespace().map(source).collect()
+    }
+
+    #[derive(Default)]
+    struct Request {
+        headers: Vec<(&'static str, &'static [u8])>,
+        query: Option<&'static str>,
+        body: &'static str,
+        claims: Option<&'static str>,
+    }
+
+    impl Request {
+        fn read(&self, kind: &str, required: bool) -> Result<Event, Rejection> {
+            let mut headers = HeaderMap::new();
+            for (name, value) in &self.headers {
+                headers.append(*name, HeaderValue::from_bytes(value).unwrap());
+            }
+            // The id is read in the same way, to compare the two.
+            Rules::new(sources(kind), sources(kind), Vec::new(), required).read(&Parts {
+                headers: &headers,
+                query: self.query,
+                body: self.body.as_bytes(),
+                claims: self.claims.map(str::as_bytes),
+            })
+        }
+
+        fn types(&self, kind: &str) -> String {
+            let event = self.read(kind, false).unwrap();
+            assert_eq!(event.id.as_ref(), event.types.first().filter(|_| event.types.len() == 1));
+            event.types.join("|")
+        }
+    }
+
+    #[test]
+    fn reads_each_kind_of_source() {
+        let request = Request {
+            headers: vec![("x-type", b"from header"), ("x-latin", b"\xe9"), ("x-empty", b"")],
+            query: Some("type=from+query&bad=%zz"),
+            body: r#"{"type":"from body","n":7,"o":{},"none":null,"":"e","claim":1}"#,
+            claims: Some(r#"{"type":"from claim","aud":["x"],"a/b":"slash","*":"star"}"#),
+        };
+        for (source, expected) in [
+            ("header:x-type", "from header"),
+            ("header:x-latin", ""),
+            ("header:x-empty", ""),
+            ("header:x-other", ""),
+            ("query:type", "from query"),
+            ("query:bad", ""),
+            ("query:other", ""),
+            ("json:/type", "from body"),
+            ("json:/n", "7"),
+            ("json:/o", ""),
+            ("json:/none", ""),
+            ("json:/", "e"),
+            ("claim:type", "from claim"),
+            ("claim:aud", ""),
+            ("claim:a/b", "slash"),
+            ("claim:*", "star"),
+            ("claim:claim", ""),
+            ("form:type", ""),
+            ("value:constant", "constant"),
+        ] {
+            assert_eq!(request.types(source), expected, "{source}");
+        }
+        let form =
+            Request { headers: vec![FORM], body: "type=from%20form&x=", ..Request::default() };
+        assert_eq!(form.types("form:type"), "from form");
+        assert_eq!(form.types("form:x"), "");
+        assert_eq!(form.types("json:/type form:type"), "from form");
+        assert_eq!(form.types("claim:type"), "");
+        assert_eq!(form.types("query:type"), "");
+    }
+
+    #[test]
+    fn the_first_present_source_counts() {
+        let request = Request {
+            headers: vec![("x-type", b"header")],
+            body: r#"{"type":"body","empty":"","null":null,"object":{}}"#,
+            ..Request::default()
+        };
+        for (list, expected) in [
+            ("header:x-type json:/type", "header"),
+            ("json:/type header:x-type", "body"),
+            ("json:/x json:/empty json:/null json:/object header:x-none value:v", "v"),
+            ("json:/x header:x-none", ""),
+            ("", ""),
+        ] {
+            assert_eq!(request.types(list), expected, "{list}");
+        }
+    }
+
+    #[test]
+    fn what_is_repeated_has_no_value_and_no_replacement() {
+        let request = Request {
+            headers: vec![FORM, ("x-type", b"a"), ("x-type", b"a")],
+            query: Some("type=a&type=b"),
+            body: "type=a&x=1&%74ype=a",
+            claims: Some(r#"{"type":"a","type":"a"}"#),
+        };
+        for source in ["header:x-type", "query:type", "form:type", "claim:type"] {
+            let list = format!("{source} value:v");
+            assert_eq!(request.types(&list), "", "{source}");
+            assert_eq!(request.read(&list, true), Err(Rejection::EventAmbiguous), "{source}");
+            assert_eq!(request.types(&format!("value:v {source}")), "v", "{source}");
+        }
+        let json = Request {
+            body: r#"{"event":"A","x":{"event":"no"},"event":"B"}"#,
+            ..Request::default()
+        };
+        assert_eq!(json.types("json:/event value:v"), "");
+        assert_eq!(json.read("json:/event", true), Err(Rejection::EventAmbiguous));
+        assert_eq!(json.types("json:/x/event"), "no");
+    }
+
+    #[test]
+    fn a_type_that_is_required_and_cannot_be_read_is_refused() {
+        for body in
+            ["", "{}", "type", r#"{"type":""}"#, r#"{"type":{}}"#, r#"{"type":"a"} x"#, "[]"]
+        {
+            let request = Request { body, ..Request::default() };
+            assert_eq!(request.read("json:/type", true), Err(Rejection::EventMissing), "{body}");
+            assert!(request.read("json:/type", false).unwrap().types.is_empty(), "{body}");
+        }
+        let request = Request { body: r#"{"type":"a"}"#, ..Request::default() };
+        assert_eq!(request.read("json:/type", true).unwrap().types, ["a"]);
+    }
+
+    #[test]
+    fn a_batch_has_its_distinct_types_and_one_id_or_none() {
+        for (body, types, id, count) in [
+            (r#"[{"t":"b"},{"t":"a"},{"t":"b"}]"#, "b|a", None, Some(3)),
+            (r#"[{"t":"a"},{"t":"a"}]"#, "a", Some("a"), Some(2)),
+            (r#"[{"t":"a"},{}]"#, "a", None, Some(2)),
+            (r#"[{"t":"a"},{"t":""}]"#, "a", None, Some(2)),
+            (r#"[{"t":"a"}]"#, "a", Some("a"), Some(1)),
+            ("[]", "", None, Some(0)),
+            (r#"{"t":"a"}"#, "", None, None),
+            (r#"[{"t":"a","t":"b"}]"#, "", None, Some(1)),
+        ] {
+            let request = Request { body, ..Request::default() };
+            let event = request.read("json:/*/t", false).unwrap();
+            assert_eq!(event.types.join("|"), types, "{body}");
+            assert_eq!(event.id.as_deref(), id, "{body}");
+            assert_eq!(event.count, count, "{body}");
+        }
+    }
+
+    /// Text inside a signed JSON body must not pass for a form field.
+    #[test]
+    fn a_body_is_a_form_only_if_it_says_so() {
+        let body = r#"{"text":"&type=forged&","type":"real"}"#;
+        let request = Request { body, ..Request::default() };
+        assert_eq!(request.types("form:type json:/type"), "real");
+    }
+
+    #[test]
+    fn the_body_is_not_read_where_no_source_needs_it() {
+        let request = Request { body: "[1,2]", ..Request::default() };
+        assert_eq!(request.read("value:v", false).unwrap().count, None);
+        assert_eq!(request.read("value:v json:/x", false).unwrap().count, Some(2));
+    }
+
+    #[test]
+    fn id_and_time_have_their_own_sources() {
+        let rules = Rules::new(
+            sources("json:/type"),
+            sources("header:x-id json:/id"),
+            sources("json:/at"),
+            true,
+        );
+        let headers = HeaderMap::new();
+        let body = br#"{"at":1700000000.5,"id":"e1","type":"a","id2":0}"#;
+        let event =
+            rules.read(&Parts { headers: &headers, query: None, body, claims: None }).unwrap();
+        let expected = Event {
+            types: vec!["a".into()],
+            id: Some("e1".into()),
+            time: Some("1700000000.5".into()),
+            count: None,
+        };
+        assert_eq!(event, expected);
+        // An ambiguous id costs the id only.
+        let body = br#"{"id":"e1","type":"a","id":"e2"}"#;
+        let event =
+            rules.read(&Parts { headers: &headers, query: None, body, claims: None }).unwrap();
+        assert_eq!(event, Event { types: vec!["a".into()], ..Event::default() });
+    }
+
+    proptest! {
+        #[test]
+        fn any_request_is_read_without_panic(body: Vec<u8>, query: String, claims: Vec<u8>) {
+            let all = sources("json:/*/t json: claim:a form:a query:a header:content-type value:v");
+            let rules = Rules::new(all.clone(), all, Vec::new(), true);
+            let mut headers = HeaderMap::new();
+            headers.insert(FORM.0, HeaderValue::from_bytes(FORM.1).unwrap());
+            let parts =
+                Parts { headers: &headers, query: Some(&query), body: &body, claims: Some(&claims) };
+            drop(rules.read(&parts));
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Where a provider writes what happened.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use http::{HeaderMap, HeaderName};
+
+use crate::form;
+use crate::json::{Document, Pointer, Selection, Value};
+
+/// One place of a request that may hold the type, the id or the time of its event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A member of the verified JWT's payload.
+    Claim(String),
+    /// A field of a body declared as a form.
+    Form(String),
+    /// A header.
+    Header(HeaderName),
+    /// A value of a JSON body.
+    Json(Pointer),
+    /// A parameter of the query.
+    Query(String),
+    /// A constant.
+    Value(String),
+}
+
+/// What is read of one request.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts<'a> {
+    /// The headers as they came.
+    pub headers: &'a HeaderMap,
+    /// The query without its `?`, as it came.
+    pub query: Option<&'a str>,
+    /// The verified bytes.
+    pub body: &'a [u8],
+    /// The JSON payload of a verified JWT.
+    pub claims: Option<&'a [u8]>,
+}
+
+/// A key that is repeated: two readers would read two values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ambiguous;
+
+/// [`Source`], its pointer compiled into one of the two selections.
+#[derive(Debug, Clone)]
+pub(super) enum Compiled {
+    Claim(usize),
+    Form(String),
+    Header(HeaderName),
+    Json(usize),
+    Query(String),
+    Value(String),
+}
+
+/// The pointers of all sources, while the sources are compiled.
+#[derive(Debug, Default)]
+pub(super) struct Pointers {
+    claims: Vec<Pointer>,
+    body: Vec<Pointer>,
+}
+
+impl Pointers {
+    pub(super) fn compile(&mut self, source: Source) -> Compiled {
+        match source {
+            Source::Claim(name) => Compiled::Claim(place(&mut self.claims, Pointer::member(&name))),
+            Source::Form(name) => Compiled::Form(name),
+            Source::Header(name) => Compiled::Header(name),
+            Source::Json(pointer) => Compiled::Json(place(&mut self.body, pointer)),
+            Source::Query(name) => Compiled::Query(name),
+            Source::Value(text) => Compiled::Value(text),
+        }
+    }
+
+    /// The selections for the claims and for the body, where any source needs them.
+    pub(super) fn select(&self) -> (Option<Selection>, Option<Selection>) {
+        let select =
+            |pointers: &[Pointer]| (!pointers.is_empty()).then(|| Selection::new(pointers));
+        (select(&self.claims), select(&self.body))
+    }
+}
+
+fn place(pointers: &mut Vec<Pointer>, pointer: Pointer) -> usize {
+    pointers.iter().position(|known| *known == pointer).unwrap_or_else(|| {
+        pointers.push(pointer);
+        pointers.len() - 1
+    })
+}
+
+/// A request with its documents read.
+#[derive(Debug)]
+pub(super) struct Opened<'a> {
+    pub(super) parts: Parts<'a>,
+    pub(super) claims: Option<Document<'a>>,
+    pub(super) body: Option<Document<'a>>,
+}
+
+/// What one source holds: distinct texts in their order, none of them empty.
+#[derive(Debug, Default)]
+pub(super) struct Reading<'a> {
+    pub(super) texts: Vec<Cow<'a, str>>,
+    /// An element of a batch holds none.
+    pub(super) partial: bool,
+}
+
+impl<'a> Opened<'a> {
+    /// What the first of `sources` that is present holds; empty if none is.
+    ///
+    /// # Errors
+    /// A source is ambiguous before one was present.
+    pub(super) fn read(&'a self, sources: &'a [Compiled]) -> Result<Reading<'a>, Ambiguous> {
+        for source in sources {
+            let reading = self.read_one(source)?;
+            if !reading.texts.is_empty() {
+                return Ok(reading);
+            }
+        }
+        Ok(Reading::default())
+    }
+
+    fn read_one(&'a self, source: &'a Compiled) -> Result<Reading<'a>, Ambiguous> {
+        let text = match source {
+            Compiled::Claim(place) => return pointed(self.claims.as_ref(), *place),
+            Compiled::Json(place) => return pointed(self.body.as_ref(), *place),
+            Compiled::Form(name) if form::is_declared(self.parts.headers) => {
+                form::single(self.parts.body, name).map_err(|_| Ambiguous)?
+            }
+            Compiled::Form(_) => None,
+            Compiled::Header(name) => header(self.parts.headers, name)?.map(Cow::Borrowed),
+            Compiled::Query(name) => {
+                let query = self.parts.query.unwrap_or_default();
+                form::single(query.as_bytes(), name).map_err(|_| Ambiguous)?
+            }
+            Compiled::Value(text) => Some(Cow::Borrowed(&**text)),
+        };
+        let texts = text.into_iter().filter(|text| !text.is_empty()).collect();
+        Ok(Reading { texts, partial: false })
+    }
+}
+
+/// The text of the header `name`; not UTF-8 is none.
+fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Ambiguous> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => Ok(std::str::from_utf8(value.as_bytes()).ok()),
+        (None, _) => Ok(None),
+        (Some(_), Some(_)) => Err(Ambiguous),
+    }
+}
+
+/// What the pointer at `place` found.
+fn pointed<'a>(document: Option<&'a Document<'a>>, place: usize) -> Result<Reading<'a>, Ambiguous> {
+    let Some(found) = document.and_then(|document| document.found.get(place)) else {
+        return Ok(Reading::default());
+    };
+    if found.ambiguous {
+        return Err(Ambiguous);
+    }
+    let present: Vec<&str> = found.values.iter().filter_map(text).collect();
+    let partial = found.elements.is_some_and(|elements| present.len() < elements);
+    // A set, for the sender chooses how many there are.
+    let mut known = HashSet::new();
+    let distinct = present.into_iter().filter(|text| known.insert(*text));
+    Ok(Reading { texts: distinct.map(Cow::Borrowed).collect(), partial })
+}
+
+fn text<'a>(value: &'a Value<'_>) -> Option<&'a str> {
+    match value {
+        Value::Text(text) if !text.is_empty() => Some(text),
+        Value::NotScalar | Value::Text(_) => None,
+    }
+}

@@ -1,0 +1,153 @@
+//! Single values out of `name=value&name=value`: a query, or a form body.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, header};
+
+/// A name that stands more than once where one value is wanted: apps differ in which they take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Repeated;
+
+/// The value of `name` in `text`, decoded as `application/x-www-form-urlencoded` (WHATWG URL
+/// §5.1). Names are compared decoded; a name without `=` has the empty value.
+///
+/// `None` if the name is absent or its value is a broken `%` escape or not UTF-8.
+///
+/// # Errors
+/// The name is repeated, whatever its values are.
+pub fn single<'a>(text: &'a [u8], name: &str) -> Result<Option<Cow<'a, str>>, Repeated> {
+    let mut values = text.split(|b| *b == b'&').filter_map(|pair| {
+        let mut halves = pair.splitn(2, |b| *b == b'=');
+        let is_wanted = unescape(halves.next()?).eq(name.bytes().map(Some));
+        (is_wanted && !pair.is_empty()).then(|| halves.next().unwrap_or_default())
+    });
+    let value = values.next();
+    match values.next() {
+        Some(_) => Err(Repeated),
+        None => Ok(value.and_then(decode)),
+    }
+}
+
+/// Whether `headers` declare the body a form. An app reads no other body as one, and text inside
+/// a JSON string can look like any form.
+pub fn is_declared(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(content_type), None) = (types.next(), types.next()) else { return false };
+    let essence = content_type.as_bytes().split(|b| *b == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+}
+
+/// Decodes one name or value.
+fn decode(text: &[u8]) -> Option<Cow<'_, str>> {
+    if text.iter().any(|b| matches!(b, b'%' | b'+')) {
+        let bytes = unescape(text).collect::<Option<Vec<_>>>()?;
+        String::from_utf8(bytes).ok().map(Cow::Owned)
+    } else {
+        std::str::from_utf8(text).ok().map(Cow::Borrowed)
+    }
+}
+
+/// The bytes that `text` stands for; `None` for a `%` without two hex digits.
+fn unescape(text: &[u8]) -> impl Iterator<Item = Option<u8>> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (byte, after) = match rest {
+            [] => return None,
+            [b'+', after @ ..] => (Some(b' '), after),
+            [b'%', high, low, after @ ..] if digit(*high).is_some() && digit(*low).is_some() => {
+                (digit(*high).zip(digit(*low)).map(|(high, low)| high << 4 | low), after)
+            }
+            [b'%', after @ ..] => (None, after),
+            [byte, after @ ..] => (Some(*byte), after),
+        };
+        rest = after;
+        Some(byte)
+    })
+}
+
+fn digit(hex: u8) -> Option<u8> {
+    char::from(hex).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn finds_and_decodes_the_one_value() {
+        for (text, name, value) in [
+            ("type=a", "type", Some("a")),
+            ("x=1&type=a&y=2", "type", Some("a")),
+            ("type=a=b", "type", Some("a=b")),
+            ("type=a+b%2b%2B%c3%a9", "type", Some("a b++é")),
+            ("t%79pe=a", "type", Some("a")),
+            ("my+type=a", "my type", Some("a")),
+            ("type=", "type", Some("")),
+            ("type", "type", Some("")),
+            ("&&type=a&", "type", Some("a")),
+            ("=a", "", Some("a")),
+            ("type=%00", "type", Some("\0")),
+            ("type=a;b", "type", Some("a;b")),
+            ("", "type", None),
+            ("&", "", None),
+            ("Type=a&types=b&typ=c", "type", None),
+            ("x=type&y=&type", "y", Some("")),
+            ("type=%", "type", None),
+            ("type=%2", "type", None),
+            ("type=%2g", "type", None),
+            ("type=%+1", "type", None),
+            ("type=%ff", "type", None),
+            ("type=%c0%af", "type", None),
+            ("type%zz=a", "type", None),
+            ("type%=a", "type%", None),
+        ] {
+            let found = single(text.as_bytes(), name).unwrap();
+            assert_eq!(found.as_deref(), value, "{text}");
+        }
+        assert_eq!(single(b"type=\xff", "type"), Ok(None));
+        assert!(matches!(single(b"type=a", "type"), Ok(Some(Cow::Borrowed("a")))));
+    }
+
+    #[test]
+    fn a_repeated_name_has_no_value() {
+        for text in
+            ["type=a&type=b", "type=a&type=a", "type=a&type", "type=a&%74ype=%", "type&type"]
+        {
+            assert_eq!(single(text.as_bytes(), "type"), Err(Repeated), "{text}");
+        }
+        assert!(single(b"type=a&x=1&x=2", "type").is_ok());
+    }
+
+    #[test]
+    fn only_one_plain_declaration_makes_a_form() {
+        let declared = |values: &[&'static str]| {
+            let values = values.iter().map(|value| HeaderValue::from_static(value));
+            is_declared(&values.map(|value| (header::CONTENT_TYPE, value)).collect())
+        };
+        let form = "application/x-www-form-urlencoded";
+        assert!(declared(&[form]));
+        assert!(declared(&["Application/X-WWW-Form-URLencoded ; charset=utf-8"]));
+        for others in [&[][..], &["application/json"], &[form, form], &["text/plain; a=b"], &[""]] {
+            assert!(!declared(others), "{others:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reads_any_bytes_and_what_a_form_writes(
+            text: Vec<u8>, name in "\\PC{0,6}", value in any::<String>(),
+        ) {
+            drop(single(&text, &name));
+            let escape = |text: &str| -> String {
+                text.bytes().flat_map(|b| format!("%{b:02x}").into_bytes()).map(char::from).collect()
+            };
+            let written = format!("+={}&{}={}", escape("x"), escape(&name), escape(&value));
+            prop_assume!(name != " " && !name.is_empty());
+            let found = single(written.as_bytes(), &name).unwrap();
+            prop_assert_eq!(found.as_deref(), Some(value.as_str()));
+        }
+    }
+}
