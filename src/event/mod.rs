@@ -191,7 +191,8 @@ mod tests {
     #[test]
     fn the_first_present_source_counts() {
         let request = Request {
-            headers: vec![("x-type", b"header")],
+            headers: vec![("x-type", b"header"), ("x-empty", b"")],
+            query: Some("empty="),
             body: r#"{"type":"body","empty":"","null":null,"object":{}}"#,
             ..Request::default()
         };
@@ -200,6 +201,7 @@ mod tests {
             ("json:/type header:x-type", "body"),
             ("json:/x json:/empty json:/null json:/object header:x-none value:v", "v"),
             ("json:/x header:x-none", ""),
+            ("header:x-empty query:empty value: value:v", "v"),
             ("", ""),
         ] {
             assert_eq!(request.types(list), expected, "{list}");

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::fmt;
 
 use http::{HeaderMap, HeaderName};
 
@@ -26,7 +27,7 @@ pub enum Source {
 }
 
 /// What is read of one request.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Parts<'a> {
     /// The headers as they came.
     pub headers: &'a HeaderMap,
@@ -36,6 +37,13 @@ pub struct Parts<'a> {
     pub body: &'a [u8],
     /// The JSON payload of a verified JWT.
     pub claims: Option<&'a [u8]>,
+}
+
+impl fmt::Debug for Parts<'_> {
+    /// Shows nothing: all of it belongs to the sender, and some of it may be a credential.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Parts")
+    }
 }
 
 /// A key that is repeated: two readers would read two values.
@@ -88,7 +96,6 @@ fn place(pointers: &mut Vec<Pointer>, pointer: Pointer) -> usize {
 }
 
 /// A request with its documents read.
-#[derive(Debug)]
 pub(super) struct Opened<'a> {
     pub(super) parts: Parts<'a>,
     pub(super) claims: Option<Document<'a>>,

@@ -21,8 +21,7 @@ pub(super) struct Node {
 /// The way to a member of an object.
 #[derive(Debug, Clone)]
 pub(super) struct Edge {
-    /// Below [`Node::root`]'s count of edges. Two edges share a number only if no document can
-    /// lead through both.
+    /// Its place among all edges of the trie.
     pub(super) number: usize,
     /// The pointers that go this way.
     pub(super) pointers: Vec<usize>,
