@@ -70,9 +70,6 @@ rejections! {
     MethodNotAllowed, "method_not_allowed", METHOD_NOT_ALLOWED, Client,
         "the route does not take this method",
         "add the method to `methods` of the route if the provider really sends it";
-    UpgradeRefused, "upgrade_refused", BAD_REQUEST, Client,
-        "an upgrade or CONNECT on a route that is enforced",
-        "a webhook needs no upgrade; a mixed app's other paths belong on a `passthrough` route";
     ClientAddressUnknown, "client_address_unknown", BAD_REQUEST, Client,
         "a trusted proxy sent no readable client address",
         "let the proxy set the header named by `client_address.from`, or correct that key";

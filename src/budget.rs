@@ -1,0 +1,82 @@
+//! What gatepost may hold at once: requests, and the bytes of all bodies together.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A number of units of which each user holds a share.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    used: Arc<AtomicUsize>,
+    limit: usize,
+}
+
+/// A share of a budget, given back when dropped.
+#[derive(Debug)]
+pub struct Reserved {
+    budget: Budget,
+    amount: usize,
+}
+
+impl Budget {
+    /// A budget of which nothing is used.
+    pub fn new(limit: usize) -> Self {
+        Self { used: Arc::default(), limit }
+    }
+
+    /// The same use under another limit, for a reload.
+    #[must_use]
+    pub fn with_limit(&self, limit: usize) -> Self {
+        Self { used: self.used.clone(), limit }
+    }
+
+    /// Takes a share; `None` when it is not there.
+    pub fn reserve(&self, amount: usize) -> Option<Reserved> {
+        let mut reserved = Reserved { budget: self.clone(), amount: 0 };
+        reserved.grow_to(amount).then_some(reserved)
+    }
+
+    /// Units in use.
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+}
+
+impl Reserved {
+    /// Makes the share at least `amount`; false when it is not there.
+    pub fn grow_to(&mut self, amount: usize) -> bool {
+        let Some(more) = amount.checked_sub(self.amount).filter(|more| *more > 0) else {
+            return true;
+        };
+        let before = self.budget.used.fetch_add(more, Ordering::Relaxed);
+        if before.saturating_add(more) > self.budget.limit {
+            self.budget.used.fetch_sub(more, Ordering::Relaxed);
+            return false;
+        }
+        self.amount = amount;
+        true
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.amount, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_comes_back_when_dropped_and_never_exceeds_the_limit() {
+        let budget = Budget::new(10);
+        let mut first = budget.reserve(6).unwrap();
+        assert!(budget.reserve(5).is_none());
+        assert!(!first.grow_to(11));
+        assert!(first.grow_to(9));
+        assert_eq!(budget.used(), 9);
+        drop(first);
+        assert_eq!(budget.used(), 0);
+        assert!(budget.reserve(10).is_some());
+    }
+}

@@ -1,0 +1,138 @@
+//! What the caller receives, and the one place where a refusal becomes an answer.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode, Version};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::Request;
+
+use super::{Gate, Peer, Slot, handle};
+use crate::rejection::Rejection;
+use crate::telemetry::Entry;
+use crate::upstream::Pool;
+use crate::verify::Moment;
+
+/// The body of an answer.
+#[derive(Debug)]
+pub struct ResponseBody(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    /// The app's, as it arrives; its request is in flight until the end.
+    Streamed(Incoming, #[expect(dead_code, reason = "held until the answer is sent")] Slot),
+    /// One that is there.
+    Whole(Option<Bytes>),
+}
+
+impl ResponseBody {
+    /// A body that is there.
+    pub fn whole(bytes: Bytes) -> Self {
+        Self(Kind::Whole((!bytes.is_empty()).then_some(bytes)))
+    }
+
+    pub(super) const fn streamed(body: Incoming, slot: Slot) -> Self {
+        Self(Kind::Streamed(body, slot))
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match &mut self.0 {
+            Kind::Streamed(body, _) => Pin::new(body).poll_frame(context),
+            Kind::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Streamed(body, _) => body.is_end_stream(),
+            Kind::Whole(bytes) => bytes.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Streamed(body, _) => body.size_hint(),
+            Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+        }
+    }
+}
+
+/// Answers one request. Never fails: a refusal becomes a problem document, and either way there is
+/// one log line and one count.
+pub async fn respond(
+    gate: Arc<Gate>,
+    pool: Pool,
+    peer: Peer,
+    request: Request<Incoming>,
+) -> Response<ResponseBody> {
+    let version = request.version();
+    let mut entry = Entry::new(&gate.telemetry, Instant::now());
+    let outcome = handle(&gate, &pool, peer, request, Moment::now(), &mut entry).await;
+    let (mut response, rejection) = match outcome {
+        Ok(response) => (response, None),
+        Err(rejection) => (refusal(rejection, version, &entry), Some(rejection)),
+    };
+    let name = gate.headers.names.request_id.clone();
+    response.headers_mut().insert(name, entry.request_id_value());
+    entry.finish(response.status(), rejection);
+    response
+}
+
+/// The problem document (RFC 9457) for a refusal: the status, never the reason.
+fn refusal(rejection: Rejection, version: Version, entry: &Entry<'_>) -> Response<ResponseBody> {
+    let route = entry.route;
+    let mut status = rejection.status();
+    if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+        && let Some(wanted) = route.and_then(|route| route.reject_status)
+    {
+        status = wanted;
+    }
+    let title = status.canonical_reason().unwrap_or("Refused");
+    let text = format!(
+        "{{\"status\":{},\"title\":\"{title}\",\"request_id\":\"{}\"}}",
+        status.as_u16(),
+        entry.request_id()
+    );
+    let mut response = Response::new(ResponseBody::whole(text.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            if let Some(challenge) = route.and_then(|route| route.fixed.challenge.clone()) {
+                headers.insert(WWW_AUTHENTICATE, challenge);
+            }
+        }
+        StatusCode::METHOD_NOT_ALLOWED => {
+            if let Some(route) = route {
+                headers.insert(ALLOW, route.fixed.allow.clone());
+            }
+        }
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        _ => {}
+    }
+    // What is left of the body is not worth reading, and must not be read as the next request.
+    let unread = matches!(
+        rejection,
+        Rejection::BodyTooLarge | Rejection::BodyTimeout | Rejection::BodyIncomplete | Rejection::RequestMalformed
+    );
+    if unread && version != Version::HTTP_2 {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}

@@ -1,0 +1,215 @@
+//! The last step: the verified bytes to the app, its answer back.
+
+use std::net::IpAddr;
+
+use http::header::{CONNECTION, HOST, UPGRADE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+
+use super::answer::ResponseBody;
+use super::permit::{Ground, Permit};
+use super::{Gate, Peer, Slot};
+use crate::event::{self, Event};
+use crate::headers;
+use crate::rejection::Rejection;
+use crate::route::Route;
+use crate::telemetry::Entry;
+use crate::upstream::{self, Answer, Host, Outgoing, Pool};
+use crate::verify::Verified;
+
+/// What travels with a request from its verdict to its answer.
+pub(super) struct Passage<'a> {
+    pub(super) gate: &'a Gate,
+    pub(super) pool: &'a Pool,
+    pub(super) route: &'a Route,
+    pub(super) peer: Peer,
+    pub(super) client: IpAddr,
+    pub(super) slot: Slot,
+}
+
+/// Forwards what a [`Permit`] allows, and nothing else.
+pub(super) async fn forward(
+    passage: Passage<'_>,
+    mut parts: Parts,
+    permit: Permit,
+    entry: &mut Entry<'_>,
+) -> Result<Response<ResponseBody>, Rejection> {
+    let Passage { gate, pool, route, peer, client, slot } = passage;
+    let host = host_value(&parts);
+    let upgrade = passed_through(&permit).then(|| Upgrade::take(&mut parts)).flatten();
+    headers::strip_inbound(&mut parts.headers, &gate.headers.names, gate.headers.cloudevents);
+    // The share of the budget is held until the app has answered: till then the body is in memory.
+    let (body, _reserved) = match permit.into_ground() {
+        Ground::Verified { verified, event, reserved } => {
+            claim(gate, route, &mut parts.headers, &verified, &event);
+            (Outgoing::whole(verified.into_body().into_chunks()), Some(reserved))
+        }
+        Ground::Observed(refused) => {
+            let reason = HeaderValue::from_static(refused.rejection.code());
+            parts.headers.insert(gate.headers.names.observed.clone(), reason);
+            (Outgoing::streamed(refused.body.into_chunks(), refused.rest), None)
+        }
+        Ground::Passthrough(incoming) => (Outgoing::streamed(Vec::new(), Some(incoming)), None),
+    };
+    describe(gate, route, &mut parts.headers, client, entry);
+    let secure = peer.secure;
+    let shown = host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let address = headers::address_value(client);
+    headers::write_forwarded(&mut parts.headers, &address, secure, shown);
+    if let Some(host) = upstream_host(gate, host) {
+        parts.headers.insert(HOST, host);
+    }
+    if let Some(upgrade) = &upgrade {
+        upgrade.announce(&mut parts.headers);
+    }
+    let path = route.upstream_path.as_deref().unwrap_or(parts.uri.path());
+    let target = upstream::request_target(&gate.upstream, path, parts.uri.query())
+        .ok_or(Rejection::Internal)?;
+    let mut request = Request::new(body);
+    *request.method_mut() = parts.method;
+    *request.uri_mut() = target;
+    *request.headers_mut() = parts.headers;
+
+    let started = std::time::Instant::now();
+    let answer = upstream::send(&gate.upstream, pool, request).await;
+    entry.upstream = Some(started.elapsed());
+    let mut response = match answer? {
+        Answer::Echo(response) => response.map(ResponseBody::whole),
+        Answer::App(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            let upgrade = upgrade.ok_or(Rejection::UpstreamFailed)?;
+            return Ok(upgrade.join(response, slot));
+        }
+        Answer::App(response) => response.map(|body| ResponseBody::streamed(body, slot)),
+    };
+    headers::strip_outbound(response.headers_mut());
+    if let Some(wanted) = route.success_status
+        && response.status().is_success()
+    {
+        *response.status_mut() = wanted;
+    }
+    Ok(response)
+}
+
+/// The headers that only a proof writes.
+fn claim(
+    gate: &Gate,
+    route: &Route,
+    headers: &mut HeaderMap,
+    verified: &Verified,
+    event: &Event,
+) {
+    let names = &gate.headers.names;
+    if gate.headers.strip_credentials {
+        for name in &route.strip {
+            headers.remove(name);
+        }
+    }
+    if let Some(provider) = &route.fixed.provider {
+        headers.insert(names.provider.clone(), provider.clone());
+    }
+    if !event.types.is_empty() {
+        headers.insert(names.event_type.clone(), event::joined(&event.types));
+    }
+    if let Some(id) = &event.id {
+        headers.insert(names.event_id.clone(), event::header_value(id));
+    }
+    if let Some(count) = event.count {
+        headers.insert(names.event_count.clone(), HeaderValue::from(count));
+    }
+    let by = match verified.by() {
+        [only] => HeaderValue::from_static(only),
+        several => HeaderValue::try_from(several.join(", "))
+            .unwrap_or_else(|_| HeaderValue::from_static("")),
+    };
+    headers.insert(names.verified_by.clone(), by);
+    if let Some(key) = verified.key() {
+        headers.insert(names.key.clone(), event::header_value(key));
+    }
+    if gate.headers.cloudevents {
+        cloudevent(route, headers, event);
+    }
+}
+
+/// The binary mode of CloudEvents 1.0.2 (HTTP binding §3.1), where all required attributes exist.
+fn cloudevent(route: &Route, headers: &mut HeaderMap, event: &Event) {
+    let ([kind], Some(id)) = (event.types.as_slice(), &event.id) else { return };
+    headers.insert("ce-specversion", HeaderValue::from_static("1.0"));
+    headers.insert("ce-type", event::header_value(kind));
+    headers.insert("ce-id", event::header_value(id));
+    headers.insert("ce-source", route.fixed.route.clone());
+    if let Some(time) = &event.time {
+        headers.insert("ce-time", event::header_value(time));
+    }
+}
+
+/// The headers that are true of every request.
+fn describe(
+    gate: &Gate,
+    route: &Route,
+    headers: &mut HeaderMap,
+    client: IpAddr,
+    entry: &Entry<'_>,
+) {
+    let names = &gate.headers.names;
+    headers.insert(names.route.clone(), route.fixed.route.clone());
+    headers.insert(names.client_ip.clone(), headers::address_value(client));
+    headers.insert(names.request_id.clone(), entry.request_id_value());
+}
+
+/// The host the client asked for, from the Host header or the `:authority` of HTTP/2.
+fn host_value(parts: &Parts) -> Option<HeaderValue> {
+    match parts.uri.authority() {
+        Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
+        None => parts.headers.get(HOST).cloned(),
+    }
+}
+
+fn upstream_host(gate: &Gate, asked: Option<HeaderValue>) -> Option<HeaderValue> {
+    match &gate.upstream.host {
+        Host::Fixed(host) => Some(host.clone()),
+        Host::Preserve => asked,
+    }
+}
+
+const fn passed_through(permit: &Permit) -> bool {
+    matches!(permit.ground(), Ground::Passthrough(_))
+}
+
+/// An upgrade that a pass-through route takes to the app.
+struct Upgrade {
+    protocol: HeaderValue,
+    client: hyper::upgrade::OnUpgrade,
+}
+
+impl Upgrade {
+    fn take(parts: &mut Parts) -> Option<Self> {
+        let protocol = parts.headers.get(UPGRADE)?.clone();
+        let client = parts.extensions.remove::<hyper::upgrade::OnUpgrade>()?;
+        Some(Self { protocol, client })
+    }
+
+    fn announce(&self, headers: &mut HeaderMap) {
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, self.protocol.clone());
+    }
+
+    /// Answers 101 and joins both ends until one of them closes.
+    fn join(
+        self,
+        mut response: Response<hyper::body::Incoming>,
+        slot: Slot,
+    ) -> Response<ResponseBody> {
+        let app = hyper::upgrade::on(&mut response);
+        let client = self.client;
+        drop(tokio::spawn(async move {
+            let _slot = slot;
+            if let (Ok(client), Ok(app)) = (client.await, app.await) {
+                let mut client = hyper_util::rt::TokioIo::new(client);
+                let mut app = hyper_util::rt::TokioIo::new(app);
+                // Either end may close first; there is nothing left to answer then.
+                drop(tokio::io::copy_bidirectional(&mut client, &mut app).await);
+            }
+        }));
+        response.map(|_| ResponseBody::whole(bytes::Bytes::new()))
+    }
+}

@@ -1,0 +1,98 @@
+//! One loaded configuration, ready to decide.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::request::Parts;
+
+use crate::budget::{Budget, Reserved};
+use super::rate::Meters;
+use crate::address::Trust;
+use crate::config::{Config, HeaderSettings, Limits};
+use crate::rejection::Rejection;
+use crate::route::{Route, Routes};
+use crate::telemetry::{Entry, Telemetry};
+use crate::upstream;
+
+/// Everything a request is judged by. Immutable: a reload makes a new one, and requests that have
+/// begun keep the one they began with.
+#[derive(Debug)]
+pub struct Gate {
+    /// Who may tell the client address.
+    pub trust: Trust,
+    /// The routes.
+    pub routes: Routes,
+    /// Limits of every request.
+    pub limits: Limits,
+    /// How headers are written.
+    pub headers: HeaderSettings,
+    /// The app.
+    pub upstream: upstream::Settings,
+    /// Bytes of all bodies together.
+    pub buffered: Budget,
+    /// Requests at once.
+    pub in_flight: Budget,
+    /// Logs and metrics.
+    pub telemetry: Arc<Telemetry>,
+    meters: Meters,
+}
+
+/// A request's place among those in flight, given back when its answer is sent.
+#[derive(Debug)]
+pub struct Slot {
+    _all: Reserved,
+    _route: Option<Reserved>,
+}
+
+impl Gate {
+    /// Takes a configuration over.
+    pub fn new(config: Config, telemetry: Arc<Telemetry>) -> Self {
+        let Config { trust, routes, limits, headers, upstream, .. } = config;
+        Self {
+            trust,
+            routes,
+            headers,
+            upstream,
+            buffered: Budget::new(limits.buffered),
+            in_flight: Budget::new(limits.in_flight),
+            limits,
+            telemetry,
+            meters: Meters::default(),
+        }
+    }
+
+    /// The route of a request, noted in its log entry.
+    pub(super) fn find<'g>(
+        &'g self,
+        host: &str,
+        parts: &Parts,
+        entry: &mut Entry<'g>,
+    ) -> Result<&'g Route, Rejection> {
+        match self.routes.find(host, parts.uri.path(), &parts.method) {
+            Ok(route) => {
+                entry.route = Some(route);
+                Ok(route)
+            }
+            Err((rejection, route)) => {
+                entry.route = route;
+                Err(rejection)
+            }
+        }
+    }
+
+    /// Counts a request against the rate of its client and the requests at once.
+    pub(super) fn enter(&self, route: &Route, client: IpAddr) -> Result<Slot, Rejection> {
+        if let Some(rate) = &route.rate
+            && !self.meters.admit(route.index, client, rate, Instant::now())
+        {
+            return Err(Rejection::RateLimited);
+        }
+        let all = self.in_flight.reserve(1).ok_or(Rejection::Overloaded)?;
+        let own = match &route.in_flight {
+            Some(budget) => Some(budget.reserve(1).ok_or(Rejection::Overloaded)?),
+            None => None,
+        };
+        Ok(Slot { _all: all, _route: own })
+    }
+}

@@ -1,0 +1,175 @@
+//! The line: the whole life of a request, in the order that makes it safe.
+
+mod answer;
+mod forward;
+mod framing;
+mod gate;
+mod intake;
+mod permit;
+mod rate;
+
+use std::net::IpAddr;
+
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+
+pub use answer::{ResponseBody, respond};
+
+pub use gate::{Gate, Slot};
+
+use self::permit::{Ground, Permit};
+use crate::budget::Reserved;
+use crate::event::{self, Event};
+use crate::rejection::Rejection;
+use crate::route::{Mode, Route};
+use crate::telemetry::Entry;
+use crate::upstream::Pool;
+use crate::verify::{Head, Moment, Pending, Verified};
+
+/// What is known of the connection a request came on.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// The other end, or what a trusted PROXY header said it is.
+    pub address: IpAddr,
+    /// Whether it came over TLS.
+    pub secure: bool,
+}
+
+/// One request, from its head to the head of its answer.
+///
+/// Step 1 (accept, TLS, time-outs of the head) lies behind it, in `server`; step 12 (log, metrics)
+/// before it, in [`respond`]. Each `?` is a refusal: nothing below it happens.
+async fn handle(
+    gate: &Gate,
+    pool: &Pool,
+    peer: Peer,
+    request: Request<Incoming>,
+    now: Moment,
+    entry: &mut Entry<'_>,
+) -> Result<Response<ResponseBody>, Rejection> {
+    let (parts, incoming) = request.into_parts();
+    entry.head(&parts);
+    let host = framing::require_unambiguous(&parts)?; // 1
+    let client = gate.trust.client(peer.address, &parts.headers)?; // 2
+    entry.client = Some(client);
+    let route = gate.find(host, &parts, entry)?; // 3
+    let head = Head {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query(),
+        headers: &parts.headers,
+    };
+    let admitted = admit(route, client, &head, now)?; // 5
+    let slot = gate.enter(route, client)?; // 6
+    let permit = match admitted {
+        Admitted::Unverified => Permit::passthrough(route, incoming)?,
+        Admitted::Refused(rejection) => Permit::observed(route, Refused::unread(rejection, incoming))?,
+        Admitted::Pending(pending) => {
+            match verify(gate, route, &head, incoming, pending).await {
+                Ok((verified, event, reserved)) => Permit::verified(verified, event, reserved),
+                Err(refused) => Permit::observed(route, refused)?,
+            }
+        }
+    };
+    note(entry, &permit);
+    let passage = forward::Passage { gate, pool, route, peer, client, slot };
+    forward::forward(passage, parts, permit, entry).await // 11
+}
+
+/// How far the head alone takes a request.
+enum Admitted<'r> {
+    Pending(Pending<'r>),
+    Refused(Rejection),
+    Unverified,
+}
+
+/// The address list, then what needs no body. A route that only observes lets the refused go on.
+fn admit<'r>(
+    route: &'r Route,
+    client: IpAddr,
+    head: &Head<'_>,
+    now: Moment,
+) -> Result<Admitted<'r>, Rejection> {
+    let admitted = |plan: &'r crate::verify::Plan| {
+        framing::require_plain_body(head.headers)?;
+        plan.admit(client, head, now).map(Admitted::Pending)
+    };
+    match &route.mode {
+        Mode::Enforce(plan) => admitted(plan),
+        Mode::Observe(plan) => Ok(admitted(plan).unwrap_or_else(Admitted::Refused)),
+        Mode::Passthrough => Ok(Admitted::Unverified),
+    }
+}
+
+/// The body, what is bound to it, and the event it tells of.
+async fn verify(
+    gate: &Gate,
+    route: &Route,
+    head: &Head<'_>,
+    incoming: Incoming,
+    mut pending: Pending<'_>,
+) -> Result<(Verified, Event, Reserved), Refused> {
+    let time = gate.limits.body_timeout;
+    let hash = |chunk: &[u8]| pending.update(chunk);
+    let intake::Whole { body, reserved } =
+        intake::read(incoming, route.body_limit, time, &gate.buffered, hash).await?; // 7
+    let verified = pending.finish(head, body)?; // 8
+    let text = verified.body().contiguous();
+    let parts = event::Parts {
+        headers: head.headers,
+        query: head.query,
+        body: &text,
+        claims: verified.claims(),
+    };
+    match route.event.read(&parts) { // 9
+        Ok(event) => {
+            drop(text);
+            Ok((verified, event, reserved))
+        }
+        Err(rejection) => {
+            drop(text);
+            Err(Refused { rejection, body: verified.into_body(), rest: None })
+        }
+    }
+}
+
+/// A refusal, with what was read of the body and what was not, for a route that only observes.
+#[derive(Debug)]
+struct Refused {
+    rejection: Rejection,
+    body: crate::verify::Body,
+    rest: Option<Incoming>,
+}
+
+impl Refused {
+    fn unread(rejection: Rejection, incoming: Incoming) -> Self {
+        Self { rejection, body: crate::verify::Body::default(), rest: Some(incoming) }
+    }
+}
+
+impl From<intake::Broken> for Refused {
+    fn from(broken: intake::Broken) -> Self {
+        let intake::Broken { rejection, body, rest } = broken;
+        Self { rejection, body, rest }
+    }
+}
+
+impl From<crate::verify::Refused> for Refused {
+    fn from(refused: crate::verify::Refused) -> Self {
+        Self { rejection: refused.rejection, body: refused.body, rest: None }
+    }
+}
+
+/// What the log and the metrics say of a request that may go on.
+fn note(entry: &mut Entry<'_>, permit: &Permit) {
+    match permit.ground() {
+        Ground::Observed(refused) => entry.observed = Some(refused.rejection),
+        Ground::Passthrough(_) => {}
+        Ground::Verified { verified, event, .. } => {
+            entry.body_bytes = verified.body().len();
+            entry.key = verified.key().map(Into::into);
+            entry.event_types.clone_from(&event.types);
+            entry.event_id.clone_from(&event.id);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Routes: which request goes by which rules.
+
+mod path;
+mod table;
+
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+
+pub use path::{PathError, Pattern, is_ambiguous};
+pub use table::{Overlap, Routes};
+
+use crate::budget::Budget;
+use crate::event::Rules;
+use crate::units::Rate;
+use crate::verify::Plan;
+
+/// One `[[route]]`, compiled.
+#[derive(Debug)]
+pub struct Route {
+    /// `path` as written; the name of the route everywhere.
+    pub name: String,
+    /// What it matches.
+    pub pattern: Pattern,
+    /// The only host it matches, in lower case.
+    pub host: Option<String>,
+    /// The methods it takes; empty for every method.
+    pub methods: Vec<Method>,
+    /// What is done with a request.
+    pub mode: Mode,
+    /// The provider's name.
+    pub provider: Option<String>,
+    /// Where event type, id and time stand.
+    pub event: Rules,
+    /// The documented event types: the only ones that become metric labels.
+    pub known_events: Vec<String>,
+    /// Static credentials that the app must not see.
+    pub strip: Vec<HeaderName>,
+    /// Replaces 401 and 403.
+    pub reject_status: Option<StatusCode>,
+    /// 200: every other 2xx of the app is answered as 200.
+    pub success_status: Option<StatusCode>,
+    /// Largest body, in bytes.
+    pub body_limit: usize,
+    /// Most requests of this route at once.
+    pub in_flight: Option<Budget>,
+    /// Most requests of one client.
+    pub rate: Option<Rate>,
+    /// The path the app is called with instead.
+    pub upstream_path: Option<String>,
+    /// Its place in the file.
+    pub index: usize,
+    /// Header values that never change.
+    pub fixed: Fixed,
+}
+
+/// What is done with a request of a route.
+#[derive(Debug)]
+pub enum Mode {
+    /// Only what is verified is forwarded.
+    Enforce(Plan),
+    /// Everything is forwarded, nothing is claimed.
+    Observe(Plan),
+    /// Not verified at all.
+    Passthrough,
+}
+
+/// Header values made once.
+#[derive(Debug)]
+pub struct Fixed {
+    /// `X-Gatepost-Provider`.
+    pub provider: Option<HeaderValue>,
+    /// `X-Gatepost-Route`.
+    pub route: HeaderValue,
+    /// `Allow` of a 405.
+    pub allow: HeaderValue,
+    /// `WWW-Authenticate` of a 401.
+    pub challenge: Option<HeaderValue>,
+}
+
+impl Route {
+    /// Whether it takes this method.
+    pub fn takes(&self, method: &Method) -> bool {
+        self.methods.is_empty() || self.methods.contains(method)
+    }
+}
+
+impl Mode {
+    /// The name in the grammar.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Enforce(_) => "enforce",
+            Self::Observe(_) => "observe",
+            Self::Passthrough => "passthrough",
+        }
+    }
+}

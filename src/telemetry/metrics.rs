@@ -1,0 +1,105 @@
+//! Metrics in the Prometheus text format. Every label comes from a closed set, so the number of
+//! series is known when the configuration is loaded.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::route::{Mode, Route, Routes};
+
+/// All metrics.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Request, Counter>,
+    duration: Family<Timed, Histogram, fn() -> Histogram>,
+    observing: Family<Named, Gauge>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    route: String,
+    provider: String,
+    outcome: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Timed {
+    route: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Named {
+    route: String,
+}
+
+/// From half a millisecond to the default `upstream.timeout`.
+fn buckets() -> Histogram {
+    Histogram::new([0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0])
+}
+
+impl Metrics {
+    /// All counts at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("gatepost");
+        let requests = Family::default();
+        registry.register("requests", "Requests by outcome and reason", requests.clone());
+        let duration = Family::new_with_constructor(buckets as fn() -> Histogram);
+        let help = "Time from the head of a request to the head of its answer";
+        registry.register_with_unit("request_duration", help, Unit::Seconds, duration.clone());
+        let observing = Family::default();
+        registry.register("observe_mode", "1 for a route that only observes", observing.clone());
+        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The build", build);
+        Self { registry, requests, duration, observing }
+    }
+
+    /// Notes which routes only observe.
+    pub fn observe(&self, routes: &Routes) {
+        self.observing.clear();
+        for route in routes.all() {
+            let labels = Named { route: route.name.clone() };
+            let observes = matches!(route.mode, Mode::Observe(_));
+            self.observing.get_or_create(&labels).set(i64::from(observes));
+        }
+    }
+
+    /// Counts one request.
+    pub fn count(
+        &self,
+        route: Option<&Route>,
+        outcome: &'static str,
+        reason: &'static str,
+        elapsed: Duration,
+    ) {
+        let name = || route.map_or("-", |route| &route.name).to_owned();
+        let provider = route.and_then(|route| route.provider.as_deref()).unwrap_or("-").to_owned();
+        let labels = Request { route: name(), provider, outcome, reason };
+        self.requests.get_or_create(&labels).inc();
+        let labels = Timed { route: name(), outcome };
+        self.duration.get_or_create(&labels).observe(elapsed.as_secs_f64());
+    }
+
+    /// The text that Prometheus reads.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,33 @@
+//! What people see of the work: one log line per request, and metrics.
+
+mod entry;
+mod line;
+mod log;
+mod metrics;
+
+use std::time::Duration;
+
+pub use entry::Entry;
+pub use log::{Format, Level, Log};
+pub use metrics::Metrics;
+
+/// Where logs and metrics go.
+#[derive(Debug)]
+pub struct Telemetry {
+    /// The log.
+    pub log: Log,
+    /// The metrics.
+    pub metrics: Metrics,
+}
+
+impl Telemetry {
+    /// Starts with an empty log and all counts at zero.
+    pub fn new(format: Format, level: Level) -> Self {
+        Self { log: Log::new(format, level), metrics: Metrics::new() }
+    }
+}
+
+/// Milliseconds with three digits after the point.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}

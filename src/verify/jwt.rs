@@ -1,0 +1,335 @@
+//! Signed tokens (RFC 7515, RFC 7519): the signature by the library, every rule by ourselves.
+//!
+//! The library's own claim checks read the system clock and let several things pass (no issuer at
+//! all, a list of issuers, an unread `nbf`, an unknown `crit`), so it is asked for one thing only:
+//! whether this signature is this key's.
+
+use std::time::Duration;
+
+use http::HeaderName;
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde_json::{Map, Value};
+use subtle::ConstantTimeEq as _;
+
+use super::place::single_header;
+use super::public_key::{Material, PublicKey};
+use super::{Encoding, Hash, Hasher, Head, Moment, Proof, Ring};
+use crate::rejection::Rejection;
+use crate::secret::Secret;
+
+/// A token step.
+#[derive(Debug, Clone)]
+pub struct Jwt {
+    /// The header that carries the token.
+    pub header: HeaderName,
+    /// What stands before it; read in any letter case, as an authentication scheme is.
+    pub prefix: String,
+    /// The algorithms that may have signed, pinned.
+    pub algorithms: Vec<Algorithm>,
+    /// What `iss` must be.
+    pub issuer: Option<String>,
+    /// What `aud` must be or hold; when `None` it is not looked at.
+    pub audience: Option<String>,
+    /// Claims that must be there.
+    pub required: Vec<String>,
+    /// How far the clocks may differ.
+    pub leeway: Duration,
+    /// How long after `iat` a token is taken.
+    pub max_age: Option<Duration>,
+    /// The claim that binds the body.
+    pub body_hash: Option<BodyHash>,
+    /// The keys.
+    pub keys: Ring<Key>,
+}
+
+/// A claim that holds the body's hash.
+#[derive(Debug, Clone)]
+pub struct BodyHash {
+    /// Its name.
+    pub claim: String,
+    /// The hash.
+    pub hash: Hash,
+    /// How it is written.
+    pub encoding: Encoding,
+}
+
+/// The kinds of key, so that a public key can never be taken for a shared secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Ed25519,
+    P256,
+    P384,
+    Rsa,
+    Shared,
+}
+
+/// A key that may have signed a token.
+#[derive(Clone)]
+pub struct Key {
+    id: Option<String>,
+    family: Family,
+    key: DecodingKey,
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Key").field("family", &self.family).finish_non_exhaustive()
+    }
+}
+
+impl Key {
+    /// A shared secret.
+    pub fn shared(secret: &Secret) -> Self {
+        let key = DecodingKey::from_secret(secret.expose());
+        Self { id: None, family: Family::Shared, key }
+    }
+
+    /// A public key.
+    pub fn public(public: &PublicKey) -> Self {
+        let (family, key) = match &public.material {
+            Material::Ed25519(bytes) => (Family::Ed25519, DecodingKey::from_ed_der(bytes)),
+            Material::P256(point) => (Family::P256, DecodingKey::from_ec_der(point)),
+            Material::P384(point) => (Family::P384, DecodingKey::from_ec_der(point)),
+            Material::Rsa { modulus, exponent } => {
+                (Family::Rsa, DecodingKey::from_rsa_raw_components(modulus, exponent))
+            }
+        };
+        Self { id: public.id.clone(), family, key }
+    }
+
+    /// Whether this key can check this algorithm.
+    pub fn serves(&self, algorithm: Algorithm) -> bool {
+        self.family == family(algorithm)
+    }
+}
+
+const fn family(algorithm: Algorithm) -> Family {
+    match algorithm {
+        Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => Family::Shared,
+        Algorithm::ES256 => Family::P256,
+        Algorithm::ES384 => Family::P384,
+        Algorithm::RS256
+        | Algorithm::RS384
+        | Algorithm::RS512
+        | Algorithm::PS256
+        | Algorithm::PS384
+        | Algorithm::PS512 => Family::Rsa,
+        Algorithm::EdDSA => Family::Ed25519,
+    }
+}
+
+/// The name in `X-Gatepost-Verified-By`.
+pub const fn label(algorithm: Algorithm) -> &'static str {
+    match algorithm {
+        Algorithm::HS256 => "jwt-hs256",
+        Algorithm::HS384 => "jwt-hs384",
+        Algorithm::HS512 => "jwt-hs512",
+        Algorithm::ES256 => "jwt-es256",
+        Algorithm::ES384 => "jwt-es384",
+        Algorithm::RS256 => "jwt-rs256",
+        Algorithm::RS384 => "jwt-rs384",
+        Algorithm::RS512 => "jwt-rs512",
+        Algorithm::PS256 => "jwt-ps256",
+        Algorithm::PS384 => "jwt-ps384",
+        Algorithm::PS512 => "jwt-ps512",
+        Algorithm::EdDSA => "jwt-eddsa",
+    }
+}
+
+/// The algorithms of the grammar by their registered names (RFC 7518 §3.1, RFC 8037).
+pub const ALGORITHMS: [(&str, Algorithm); 12] = [
+    ("HS256", Algorithm::HS256),
+    ("HS384", Algorithm::HS384),
+    ("HS512", Algorithm::HS512),
+    ("RS256", Algorithm::RS256),
+    ("RS384", Algorithm::RS384),
+    ("RS512", Algorithm::RS512),
+    ("PS256", Algorithm::PS256),
+    ("PS384", Algorithm::PS384),
+    ("PS512", Algorithm::PS512),
+    ("ES256", Algorithm::ES256),
+    ("ES384", Algorithm::ES384),
+    ("EdDSA", Algorithm::EdDSA),
+];
+
+/// How far a token step got on the head alone.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    NeedsBody(Begun),
+    Passed(Proof),
+}
+
+/// A token whose body hash is being computed.
+#[derive(Debug)]
+pub(super) struct Begun {
+    claimed: Vec<u8>,
+    hasher: Hasher,
+    proof: Proof,
+}
+
+impl Begun {
+    pub(super) fn update(&mut self, chunk: &[u8]) {
+        self.hasher.update(chunk);
+    }
+
+    pub(super) fn finish(self) -> Result<Proof, Rejection> {
+        if bool::from(self.hasher.finish().ct_eq(&self.claimed)) {
+            Ok(self.proof)
+        } else {
+            Err(Rejection::JwtBodyHash)
+        }
+    }
+}
+
+impl Jwt {
+    /// Verifies the token; what is left may be the body's hash.
+    pub(super) fn begin(&self, head: &Head<'_>, now: Moment) -> Result<Outcome, Rejection> {
+        let value = single_header(head, &self.header)?.ok_or(Rejection::CredentialMissing)?;
+        let token = value.to_str().map_err(|_| Rejection::JwtMalformed)?;
+        let token = match token.split_at_checked(self.prefix.len()) {
+            Some((word, rest)) if word.eq_ignore_ascii_case(&self.prefix) => rest,
+            _ => return Err(Rejection::CredentialMalformed),
+        };
+        let mut parts = token.split('.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(Rejection::JwtMalformed);
+        };
+        let (algorithm, key_id) = self.read_header(header)?;
+        let signed = token
+            .get(..header.len().saturating_add(1).saturating_add(payload.len()))
+            .ok_or(Rejection::JwtMalformed)?;
+        let name = self.signer(algorithm, key_id.as_deref(), signed, signature, now)?;
+        let payload = decode(payload)?;
+        let claims: Map<String, Value> =
+            serde_json::from_slice(&payload).map_err(|_| Rejection::JwtMalformed)?;
+        self.require_claims(&claims, now)?;
+        let mut proof = Proof::new(label(algorithm), Some(name));
+        let outcome = match &self.body_hash {
+            None => None,
+            Some(rule) => Some((rule, body_hash(rule, &claims)?)),
+        };
+        proof.claims = Some(payload);
+        Ok(match outcome {
+            None => Outcome::Passed(proof),
+            Some((rule, claimed)) => {
+                Outcome::NeedsBody(Begun { claimed, hasher: Hasher::new(rule.hash), proof })
+            }
+        })
+    }
+
+    /// The pinned algorithm that the header names, and its key id.
+    fn read_header(&self, header: &str) -> Result<(Algorithm, Option<String>), Rejection> {
+        let header: Map<String, Value> =
+            serde_json::from_slice(&decode(header)?).map_err(|_| Rejection::JwtMalformed)?;
+        // RFC 7515 §4.1.11: an extension that is not understood must not be ignored. `b64`
+        // (RFC 7797) and `zip` change what the bytes mean.
+        if ["crit", "b64", "zip"].iter().any(|name| header.contains_key(*name)) {
+            return Err(Rejection::JwtMalformed);
+        }
+        let named = header.get("alg").and_then(Value::as_str).ok_or(Rejection::JwtMalformed)?;
+        let algorithm = ALGORITHMS
+            .iter()
+            .find(|(name, algorithm)| *name == named && self.algorithms.contains(algorithm))
+            .ok_or(Rejection::JwtAlgorithmNotAllowed)?
+            .1;
+        let key_id = header.get("kid").and_then(Value::as_str).map(Into::into);
+        Ok((algorithm, key_id))
+    }
+
+    /// The name of the key that signed. A token's `kid` only narrows down keys that carry an id.
+    fn signer(
+        &self,
+        algorithm: Algorithm,
+        key_id: Option<&str>,
+        signed: &str,
+        signature: &str,
+        now: Moment,
+    ) -> Result<std::sync::Arc<str>, Rejection> {
+        for held in self.keys.candidates(now, None) {
+            let Key { id, key, .. } = &held.key;
+            let other = matches!((id, key_id), (Some(held), Some(asked)) if held != asked);
+            if other || !held.key.serves(algorithm) {
+                continue;
+            }
+            let verdict = jsonwebtoken::crypto::verify(signature, signed.as_bytes(), key, algorithm);
+            if verdict.is_ok_and(|genuine| genuine) {
+                return Ok(held.name.clone());
+            }
+        }
+        Err(Rejection::JwtSignature)
+    }
+
+    fn require_claims(&self, claims: &Map<String, Value>, now: Moment) -> Result<(), Rejection> {
+        for name in &self.required {
+            if claims.get(name).is_none_or(Value::is_null) {
+                return Err(Rejection::JwtClaim);
+            }
+        }
+        if let Some(issuer) = &self.issuer
+            && claims.get("iss").and_then(Value::as_str) != Some(issuer)
+        {
+            return Err(Rejection::JwtClaim);
+        }
+        if let Some(audience) = &self.audience {
+            let held = match claims.get("aud") {
+                Some(Value::String(only)) => only == audience,
+                Some(Value::Array(several)) => several.iter().any(|one| one.as_str() == Some(audience)),
+                _ => false,
+            };
+            if !held {
+                return Err(Rejection::JwtClaim);
+            }
+        }
+        let now = seconds(now);
+        let leeway = self.leeway.as_secs_f64();
+        if let Some(expiry) = date(claims, "exp")?
+            && now > expiry + leeway
+        {
+            return Err(Rejection::JwtExpired);
+        }
+        let issued = date(claims, "iat")?;
+        for start in [date(claims, "nbf")?, issued].into_iter().flatten() {
+            if start > now + leeway {
+                return Err(Rejection::JwtNotYetValid);
+            }
+        }
+        if let Some(max_age) = self.max_age {
+            let issued = issued.ok_or(Rejection::JwtClaim)?;
+            if now > issued + max_age.as_secs_f64() + leeway {
+                return Err(Rejection::JwtExpired);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Base64url without padding (RFC 7515 §2), strictly.
+fn decode(part: &str) -> Result<Vec<u8>, Rejection> {
+    if part.ends_with('=') {
+        return Err(Rejection::JwtMalformed);
+    }
+    Encoding::Base64Url.decode(part.as_bytes()).ok_or(Rejection::JwtMalformed)
+}
+
+/// A `NumericDate` (RFC 7519 §2): a number, never a text that looks like one.
+fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, Rejection> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(value) => match value.as_f64() {
+            Some(date) if date.is_finite() && date >= 0.0 => Ok(Some(date)),
+            _ => Err(Rejection::JwtClaim),
+        },
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds stay exact in 53 bits for millennia")]
+fn seconds(now: Moment) -> f64 {
+    now.as_millisecond() as f64 / 1000.0
+}
+
+fn body_hash(rule: &BodyHash, claims: &Map<String, Value>) -> Result<Vec<u8>, Rejection> {
+    let text = claims.get(&rule.claim).and_then(Value::as_str).ok_or(Rejection::JwtClaim)?;
+    rule.encoding.decode(text.as_bytes()).ok_or(Rejection::JwtBodyHash)
+}

@@ -1,0 +1,298 @@
+//! The proof that a request comes from its provider.
+//!
+//! Pure and synchronous: a [`Plan`] takes a head, a body and the time, and gives either
+//! [`Verified`] or a [`Rejection`]. It knows neither files nor sockets, so it is tested by tables
+//! and fuzzed without a runtime.
+//!
+//! ```text
+//! Plan::admit(head) ──► Pending::update(chunk)* ──► Pending::finish(body) ──► Verified
+//!   addresses, what needs no body      hashed as it arrives      all the rest
+//! ```
+
+pub mod algorithm;
+mod body;
+pub mod format;
+mod hash;
+pub mod jwt;
+mod place;
+pub mod public_key;
+mod ring;
+pub mod shared;
+pub mod signed;
+pub mod template;
+mod timestamp;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use jiff::Timestamp;
+
+pub use crate::encoding::Encoding;
+pub use body::Body;
+pub use hash::{Hash, Hasher, Mac};
+pub use place::Place;
+pub use ring::{Held, Ring};
+pub use signed::Claim;
+pub use timestamp::{Freshness, Unit};
+
+use crate::address::AddressList;
+use crate::rejection::Rejection;
+
+/// The time that decides: a parameter, never a look at the clock.
+pub type Moment = Timestamp;
+
+/// A request head as it was sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Head<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// The path, byte for byte.
+    pub path: &'a str,
+    /// The query without its `?`, byte for byte.
+    pub query: Option<&'a str>,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+}
+
+/// One step passed: how, and with which key.
+#[derive(Debug, Clone)]
+pub struct Proof {
+    label: &'static str,
+    key: Option<Arc<str>>,
+    claims: Option<Vec<u8>>,
+}
+
+impl Proof {
+    const fn new(label: &'static str, key: Option<Arc<str>>) -> Self {
+        Self { label, key, claims: None }
+    }
+}
+
+/// One thing to verify.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// A static key.
+    ApiKey(shared::ApiKey),
+    /// Basic authentication.
+    Basic(shared::Basic),
+    /// A static bearer token.
+    Bearer(shared::Bearer),
+    /// A signed token.
+    Jwt(Box<jwt::Jwt>),
+    /// A signature over a message.
+    Signature(Box<signed::Signature>),
+}
+
+/// All that a route verifies, compiled.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The addresses that may call; `None` where every address may.
+    pub addresses: Option<AddressList>,
+    /// Each group must pass; a group passes when one of its steps does.
+    pub groups: Vec<Vec<Step>>,
+}
+
+/// A request that passed everything its head can tell.
+#[derive(Debug)]
+pub struct Pending<'p> {
+    now: Moment,
+    by_address: bool,
+    groups: Vec<Group<'p>>,
+}
+
+#[derive(Debug)]
+enum Group<'p> {
+    Passed(Proof),
+    /// No step has passed yet; these may when the body is there. The refusal is that of the steps
+    /// that failed already.
+    Open { steps: Vec<Begun<'p>>, refusal: Option<Rejection> },
+}
+
+#[derive(Debug)]
+enum Begun<'p> {
+    ApiKey(&'p shared::ApiKey),
+    Jwt(jwt::Begun),
+    Signature(signed::Begun<'p>),
+}
+
+/// Proof that every step passed, together with the very bytes it passed for.
+///
+/// Only [`Pending::finish`] makes one, and forwarding consumes it: unverified bytes cannot be
+/// forwarded by mistake.
+#[derive(Debug)]
+pub struct Verified {
+    body: Body,
+    by: Vec<&'static str>,
+    key: Option<Arc<str>>,
+    claims: Option<Vec<u8>>,
+}
+
+/// A refusal, with the body back for a route that only observes.
+#[derive(Debug)]
+pub struct Refused {
+    /// Why.
+    pub rejection: Rejection,
+    /// The bytes that were not verified.
+    pub body: Body,
+}
+
+impl Plan {
+    /// Checks the address, then everything that needs no body, so that a wrong credential never
+    /// costs a body read.
+    pub fn admit(
+        &self,
+        client: IpAddr,
+        head: &Head<'_>,
+        now: Moment,
+    ) -> Result<Pending<'_>, Rejection> {
+        if self.addresses.as_ref().is_some_and(|list| !list.contains(client)) {
+            return Err(Rejection::IpNotAllowed);
+        }
+        let groups = self
+            .groups
+            .iter()
+            .map(|steps| Group::begin(steps, head, now))
+            .collect::<Result<_, _>>()?;
+        Ok(Pending { now, by_address: self.addresses.is_some(), groups })
+    }
+}
+
+impl Pending<'_> {
+    /// Hashes a piece of the body as it arrives.
+    pub fn update(&mut self, chunk: &[u8]) {
+        for group in &mut self.groups {
+            if let Group::Open { steps, .. } = group {
+                for step in steps {
+                    match step {
+                        Begun::ApiKey(_) => {}
+                        Begun::Jwt(begun) => begun.update(chunk),
+                        Begun::Signature(begun) => begun.update(chunk),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives the verdict. `body` must be what [`update`](Self::update) was given, piece by piece.
+    pub fn finish(self, head: &Head<'_>, body: Body) -> Result<Verified, Refused> {
+        let mut verified = Verified { body, by: Vec::new(), key: None, claims: None };
+        for group in self.groups {
+            match group.finish(head, &verified.body, self.now) {
+                Ok(proof) => {
+                    verified.by.push(proof.label);
+                    verified.key = verified.key.or(proof.key);
+                    verified.claims = verified.claims.or(proof.claims);
+                }
+                Err(rejection) => return Err(Refused { rejection, body: verified.body }),
+            }
+        }
+        if self.by_address {
+            verified.by.push("ip");
+        }
+        Ok(verified)
+    }
+}
+
+impl<'p> Group<'p> {
+    fn begin(steps: &'p [Step], head: &Head<'_>, now: Moment) -> Result<Self, Rejection> {
+        let mut open = Vec::new();
+        let mut refusal = None;
+        for step in steps {
+            match step.begin(head, now) {
+                Ok(Progress::Passed(proof)) => return Ok(Self::Passed(proof)),
+                Ok(Progress::NeedsBody(begun)) => open.push(begun),
+                Err(rejection) => refusal = nearer(refusal, rejection),
+            }
+        }
+        match refusal {
+            Some(rejection) if open.is_empty() => Err(rejection),
+            _ => Ok(Self::Open { steps: open, refusal }),
+        }
+    }
+
+    fn finish(self, head: &Head<'_>, body: &Body, now: Moment) -> Result<Proof, Rejection> {
+        let (steps, mut refusal) = match self {
+            Self::Passed(proof) => return Ok(proof),
+            Self::Open { steps, refusal } => (steps, refusal),
+        };
+        for step in steps {
+            let outcome = match step {
+                Begun::ApiKey(step) => step.verify(head, Some(body), now),
+                Begun::Jwt(begun) => begun.finish(),
+                Begun::Signature(begun) => begun.finish(head, body, now),
+            };
+            match outcome {
+                Ok(proof) => return Ok(proof),
+                Err(rejection) => refusal = nearer(refusal, rejection),
+            }
+        }
+        // An empty group cannot be compiled; it must not pass either.
+        Err(refusal.unwrap_or(Rejection::Internal))
+    }
+}
+
+/// How far a step got on the head alone.
+enum Progress<'p> {
+    NeedsBody(Begun<'p>),
+    Passed(Proof),
+}
+
+impl Step {
+    fn begin(&self, head: &Head<'_>, now: Moment) -> Result<Progress<'_>, Rejection> {
+        match self {
+            Self::ApiKey(step) if step.place.needs_body() => {
+                Ok(Progress::NeedsBody(Begun::ApiKey(step)))
+            }
+            Self::ApiKey(step) => step.verify(head, None, now).map(Progress::Passed),
+            Self::Basic(step) => step.verify(head, now).map(Progress::Passed),
+            Self::Bearer(step) => step.verify(head, now).map(Progress::Passed),
+            Self::Jwt(step) => step.begin(head, now).map(|begun| match begun {
+                jwt::Outcome::Passed(proof) => Progress::Passed(proof),
+                jwt::Outcome::NeedsBody(begun) => Progress::NeedsBody(Begun::Jwt(begun)),
+            }),
+            Self::Signature(step) => {
+                step.begin(head, now).map(|begun| Progress::NeedsBody(Begun::Signature(begun)))
+            }
+        }
+    }
+}
+
+/// Of two refusals in an `any`, the one that got further: a wrong signature says more than the
+/// absence of the other credential. A repeated credential is never hidden.
+fn nearer(earlier: Option<Rejection>, later: Rejection) -> Option<Rejection> {
+    let absent = |rejection: Rejection| {
+        matches!(rejection, Rejection::CredentialMissing | Rejection::SignatureMissing)
+    };
+    match earlier {
+        Some(earlier) if earlier == Rejection::CredentialRepeated || absent(later) => Some(earlier),
+        _ => Some(later),
+    }
+}
+
+impl Verified {
+    /// The verified bytes.
+    pub const fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// The steps that passed, in order, as `X-Gatepost-Verified-By` names them.
+    pub fn by(&self) -> &[&'static str] {
+        &self.by
+    }
+
+    /// The name of the secret or key that matched.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// The JSON payload of the verified token, if a token was verified.
+    pub fn claims(&self) -> Option<&[u8]> {
+        self.claims.as_deref()
+    }
+
+    /// Gives the bytes away, at the end of the proof's life.
+    pub fn into_body(self) -> Body {
+        self.body
+    }
+}

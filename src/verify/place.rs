@@ -1,0 +1,117 @@
+//! Where in a request a credential stands.
+
+use std::borrow::Cow;
+
+use http::HeaderName;
+
+use super::{Body, Head};
+use crate::form;
+use crate::json::{Found, Pointer, Selection, Value};
+use crate::rejection::Rejection;
+
+/// The place of a credential, a signature or a timestamp.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// A field of a form body.
+    Form(String),
+    /// A header.
+    Header(HeaderName),
+    /// A scalar of a JSON body.
+    Json(Box<Selection>),
+    /// A parameter of the query.
+    Query(String),
+}
+
+impl Place {
+    /// A scalar of a JSON body, at `pointer`.
+    pub fn json(pointer: Pointer) -> Self {
+        Self::Json(Box::new(Selection::new(vec![pointer])))
+    }
+
+    /// Whether it can be read only once the body is there.
+    pub const fn needs_body(&self) -> bool {
+        matches!(self, Self::Form(_) | Self::Json(_))
+    }
+
+    /// What stands there; `None` when nothing does.
+    ///
+    /// # Errors
+    ///
+    /// `CredentialRepeated` when it stands there twice: two readers could take different ones.
+    pub fn read<'a>(
+        &self,
+        head: &Head<'a>,
+        body: Option<&'a Body>,
+    ) -> Result<Option<Cow<'a, [u8]>>, Rejection> {
+        match self {
+            Self::Header(name) => {
+                Ok(single_header(head, name)?.map(|value| Cow::Borrowed(value.as_bytes())))
+            }
+            Self::Query(name) => match head.query {
+                Some(query) => single_field(query.as_bytes(), name),
+                None => Ok(None),
+            },
+            Self::Form(name) => match body.map(Body::contiguous) {
+                Some(Cow::Borrowed(bytes)) => single_field(bytes, name),
+                Some(Cow::Owned(bytes)) => {
+                    Ok(single_field(&bytes, name)?.map(|value| Cow::Owned(value.into_owned())))
+                }
+                None => Ok(None),
+            },
+            Self::Json(selection) => match body {
+                Some(body) => json_scalar(selection, &body.contiguous())
+                    .map(|found| found.map(|text| Cow::Owned(text.into_bytes()))),
+                None => Ok(None),
+            },
+        }
+    }
+}
+
+/// The one value of a header.
+///
+/// # Errors
+///
+/// `CredentialRepeated` when the header has several lines.
+pub fn single_header<'a>(
+    head: &Head<'a>,
+    name: &HeaderName,
+) -> Result<Option<&'a http::HeaderValue>, Rejection> {
+    let mut values = head.headers.get_all(name).iter();
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(Rejection::CredentialRepeated);
+    }
+    Ok(first)
+}
+
+/// The one value of a query or form field, decoded.
+pub fn single_field<'a>(text: &'a [u8], name: &str) -> Result<Option<Cow<'a, [u8]>>, Rejection> {
+    match form::single(text, name) {
+        Ok(value) => Ok(value.map(|value| match value {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        })),
+        Err(form::Repeated) => Err(Rejection::CredentialRepeated),
+    }
+}
+
+/// The one scalar of a one-pointer selection; `None` when absent, null, or the body is not JSON.
+///
+/// # Errors
+///
+/// `CredentialRepeated` when a key on the way is repeated, `SignatureMalformed` for an object or
+/// a list: it must not be read as if it were empty.
+pub fn json_scalar(selection: &Selection, body: &[u8]) -> Result<Option<String>, Rejection> {
+    let Ok(document) = selection.read(body) else { return Ok(None) };
+    let Some(Found { values, ambiguous, .. }) = document.found.into_iter().next() else {
+        return Ok(None);
+    };
+    if ambiguous || values.len() > 1 {
+        return Err(Rejection::CredentialRepeated);
+    }
+    match values.into_iter().next() {
+        None => Ok(None),
+        Some(Value::Text(text)) => Ok(Some(text)),
+        Some(Value::NotScalar) => Err(Rejection::SignatureMalformed),
+    }
+}
