@@ -138,14 +138,13 @@ mod tests {
     proptest! {
         #[test]
         fn reads_any_bytes_and_what_a_form_writes(
-            text: Vec<u8>, name in "\\PC{0,6}", value in any::<String>(),
+            text: Vec<u8>, name in "\\PC{1,6}", value in any::<String>(),
         ) {
             drop(single(&text, &name));
             let escape = |text: &str| -> String {
                 text.bytes().flat_map(|b| format!("%{b:02x}").into_bytes()).map(char::from).collect()
             };
-            let written = format!("+={}&{}={}", escape("x"), escape(&name), escape(&value));
-            prop_assume!(name != " " && !name.is_empty());
+            let written = format!("%00=x+y&{}={}", escape(&name), escape(&value));
             let found = single(written.as_bytes(), &name).unwrap();
             prop_assert_eq!(found.as_deref(), Some(value.as_str()));
         }

@@ -126,7 +126,9 @@ proptest! {
 
     #[test]
     fn agrees_with_serde_json_where_no_key_is_repeated(doc in documents(), pointer in "(/[ab01]){0,4}") {
-        prop_assume!(!doc.repeats_a_key());
+        if doc.repeats_a_key() {
+            return Ok(());
+        }
         let text = doc.write(true);
         let pointers = [Pointer::parse(&pointer).unwrap()];
         let Document { found, .. } = Selection::new(&pointers).read(text.as_bytes()).unwrap();
