@@ -1,0 +1,308 @@
+//! Verify steps: one section per scheme.
+
+use super::{Choice, Key, Kind, Section, key, section};
+
+/// Every scheme; a section's name is the scheme's.
+pub static SCHEMES: &[&Section] = &[&API_KEY, &BASIC, &BEARER, &DIGEST, &HMAC, &JWT, &SIGNATURE];
+
+/// `{ any = [ … ] }` in place of a step.
+pub static STEP_ANY: Section = section(
+    "any",
+    "Passes when one of its steps does.",
+    &[key(
+        "any",
+        Kind::Steps,
+        "",
+        "The steps of which one must pass.",
+    )],
+);
+
+/// When the sender signed.
+pub static TIMESTAMP: Section = Section {
+    name: "timestamp",
+    doc: "Where the time of signing is found, if not in `format`.",
+    keys: &[
+        key("header", Kind::Text, "", "A header."),
+        JSON,
+        FORM,
+        QUERY,
+        key(
+            "unit",
+            Kind::OneOf(&["s", "ms", "rfc3339"]),
+            "s",
+            "How the time is written.",
+        ),
+    ],
+    choice: Choice::AtMostOne(&["header", "json", "form", "query"]),
+};
+
+static API_KEY: Section = Section {
+    name: "api_key",
+    doc: "A fixed key that every request carries.",
+    keys: &[
+        SCHEME,
+        HEADER,
+        QUERY,
+        JSON,
+        key("prefix", Kind::Text, "", "What stands before the key."),
+        SECRET,
+    ],
+    choice: Choice::AtMostOne(&["header", "query", "json"]),
+};
+
+static BASIC: Section = section(
+    "basic",
+    "HTTP basic authentication (RFC 7617).",
+    &[
+        SCHEME,
+        key("username", Kind::Text, "", "The user name."),
+        SECRET,
+    ],
+);
+
+static BEARER: Section = section(
+    "bearer",
+    "A fixed bearer token (RFC 6750).",
+    &[
+        SCHEME,
+        key(
+            "header",
+            Kind::Text,
+            "Authorization",
+            "The header that carries it.",
+        ),
+        SECRET,
+    ],
+);
+
+static DIGEST: Section = Section {
+    name: "digest",
+    doc: "A hash of the message. Without {secret} in `message` anyone can compute it.",
+    keys: &[
+        SCHEME, HASH, HEADER, QUERY, JSON, FORM, FORMAT, ENCODING, MESSAGE, TIME, TOLERANCE, SECRET,
+    ],
+    choice: PLACE,
+};
+
+static HMAC: Section = Section {
+    name: "hmac",
+    doc: "A keyed hash of the message (RFC 2104).",
+    keys: &[
+        SCHEME,
+        HASH,
+        HEADER,
+        QUERY,
+        JSON,
+        FORM,
+        FORMAT,
+        ENCODING,
+        MESSAGE,
+        SECRET_ENCODING,
+        TIME,
+        TOLERANCE,
+        SECRET,
+    ],
+    choice: PLACE,
+};
+
+static JWT: Section = section(
+    "jwt",
+    "A signed JSON Web Token (RFC 7519).",
+    &[
+        SCHEME,
+        key(
+            "header",
+            Kind::Text,
+            "Authorization",
+            "The header that carries the token.",
+        ),
+        key(
+            "prefix",
+            Kind::Text,
+            "Bearer ",
+            "What stands before the token.",
+        ),
+        key(
+            "algorithms",
+            Kind::List(&Kind::OneOf(&[
+                "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512",
+                "ES256", "ES384", "EdDSA",
+            ])),
+            "",
+            "The algorithms accepted. The token's own word is not believed.",
+        ),
+        key(
+            "issuer",
+            TEXT_OR_TEXTS,
+            "",
+            "The issuer the token must name.",
+        ),
+        key(
+            "audience",
+            TEXT_OR_TEXTS,
+            "",
+            "The audience the token must name.",
+        ),
+        key(
+            "required_claims",
+            Kind::OpenList(&Kind::Text),
+            "",
+            "Claims that must be there.",
+        ),
+        key(
+            "leeway",
+            Kind::Duration,
+            "60s",
+            "How far the clocks may differ.",
+        ),
+        key("max_age", Kind::Duration, "", "How old a token may be."),
+        key(
+            "body_hash",
+            Kind::Table(&BODY_HASH),
+            "",
+            "The claim that covers the body.",
+        ),
+        SECRET_ENCODING,
+        key("jwks", Kind::Secret, "", "A key set (RFC 7517)."),
+        SECRET,
+        PUBLIC_KEY,
+    ],
+);
+
+static SIGNATURE: Section = Section {
+    name: "signature",
+    doc: "A public-key signature of the message.",
+    keys: &[
+        SCHEME,
+        key(
+            "algorithm",
+            Kind::OneOf(&[
+                "rsa-pss-sha256",
+                "rsa-pss-sha384",
+                "rsa-pss-sha512",
+                "rsa-pkcs1-sha1",
+                "rsa-pkcs1-sha256",
+                "rsa-pkcs1-sha384",
+                "rsa-pkcs1-sha512",
+                "ecdsa-p256-sha256",
+                "ecdsa-p384-sha384",
+                "ed25519",
+            ]),
+            "",
+            "The algorithm.",
+        ),
+        HEADER,
+        QUERY,
+        JSON,
+        FORM,
+        FORMAT,
+        ENCODING,
+        MESSAGE,
+        key(
+            "salt",
+            Kind::Either(&[
+                Kind::OneOf(&["auto", "digest", "max"]),
+                Kind::Integer { min: 0, max: 1024 },
+            ]),
+            "auto",
+            "The length of the salt of RSA-PSS; auto tries digest, then max.",
+        ),
+        key(
+            "signature_format",
+            Kind::OneOf(&["der", "p1363"]),
+            "der",
+            "How ECDSA writes it.",
+        ),
+        TIME,
+        TOLERANCE,
+        PUBLIC_KEY,
+    ],
+    choice: PLACE,
+};
+
+static BODY_HASH: Section = section(
+    "body_hash",
+    "The claim that covers the body.",
+    &[key("claim", Kind::Text, "", "The claim."), HASH, ENCODING],
+);
+
+const PLACE: Choice = Choice::AtMostOne(&["header", "query", "json", "form"]);
+const TEXT_OR_TEXTS: Kind = Kind::OneOrMany(&Kind::Text);
+
+const SCHEME: Key = key(
+    "scheme",
+    Kind::OneOf(&[
+        "api_key",
+        "basic",
+        "bearer",
+        "digest",
+        "hmac",
+        "jwt",
+        "signature",
+    ]),
+    "",
+    "What kind of proof this step checks.",
+);
+const HEADER: Key = key(
+    "header",
+    Kind::Text,
+    "",
+    "The header that carries the proof.",
+);
+const QUERY: Key = key(
+    "query",
+    Kind::Text,
+    "",
+    "The query parameter that carries it.",
+);
+const JSON: Key = key(
+    "json",
+    Kind::Text,
+    "",
+    "The JSON Pointer into the body to it.",
+);
+const FORM: Key = key("form", Kind::Text, "", "The form field that carries it.");
+const HASH: Key = key(
+    "hash",
+    Kind::OneOf(&["sha256", "sha1", "sha384", "sha512"]),
+    "sha256",
+    "The hash.",
+);
+const FORMAT: Key = key(
+    "format",
+    Kind::Text,
+    "{signature}",
+    "How the header is written, with {signature}, {timestamp}, {id}, {key_id}.",
+);
+const ENCODING: Key = key(
+    "encoding",
+    Kind::OneOf(&["hex", "base64", "base64url"]),
+    "hex",
+    "How the bytes of the proof are written.",
+);
+const MESSAGE: Key = key("message", Kind::Text, "{body}", "What was signed.");
+const SECRET_ENCODING: Key = key(
+    "secret_encoding",
+    Kind::OneOf(&["text", "hex", "base64", "whsec"]),
+    "text",
+    "How the bytes of the secret are written.",
+);
+const TIME: Key = key(
+    "timestamp",
+    Kind::Table(&TIMESTAMP),
+    "",
+    "When the sender signed.",
+);
+const TOLERANCE: Key = key(
+    "tolerance",
+    Kind::Duration,
+    "",
+    "How far that may be from now, both ways.",
+);
+const SECRET: Key = key("secret", Kind::Secret, "", "This step's own secret.");
+const PUBLIC_KEY: Key = key(
+    "public_key",
+    Kind::Secret,
+    "",
+    "This step's own public key.",
+);

@@ -1,0 +1,13 @@
+//! The front end of the configuration: TOML text, to a tree with positions, to problems that name
+//! the place and the fix.
+//!
+//! ```text
+//! Files -> tree::parse -> Table -> shape::check -> (lowering, elsewhere) -> render::render
+//! ```
+
+pub mod grammar;
+pub mod problem;
+pub mod render;
+pub mod shape;
+pub mod source;
+pub mod tree;
