@@ -26,10 +26,10 @@ pub struct Jwt {
     pub prefix: String,
     /// The algorithms that may have signed, pinned.
     pub algorithms: Vec<Algorithm>,
-    /// What `iss` must be.
-    pub issuer: Option<String>,
-    /// What `aud` must be or hold; when `None` it is not looked at.
-    pub audience: Option<String>,
+    /// What `iss` must be one of; when empty it is not looked at.
+    pub issuers: Vec<String>,
+    /// What `aud` must be or hold one of; when empty it is not looked at.
+    pub audiences: Vec<String>,
     /// Claims that must be there.
     pub required: Vec<String>,
     /// How far the clocks may differ.
@@ -267,20 +267,20 @@ impl Jwt {
                 return Err(Rejection::JwtClaim);
             }
         }
-        if let Some(issuer) = &self.issuer
-            && claims.get("iss").and_then(Value::as_str) != Some(issuer)
-        {
+        let issuer = claims.get("iss").and_then(Value::as_str);
+        if !self.issuers.is_empty() && !issuer.is_some_and(|issuer| holds(&self.issuers, issuer)) {
             return Err(Rejection::JwtClaim);
         }
-        if let Some(audience) = &self.audience {
-            let held = match claims.get("aud") {
-                Some(Value::String(only)) => only == audience,
-                Some(Value::Array(several)) => several.iter().any(|one| one.as_str() == Some(audience)),
-                _ => false,
-            };
-            if !held {
-                return Err(Rejection::JwtClaim);
+        let addressed = match claims.get("aud") {
+            _ if self.audiences.is_empty() => true,
+            Some(Value::String(only)) => holds(&self.audiences, only),
+            Some(Value::Array(several)) => {
+                several.iter().filter_map(Value::as_str).any(|one| holds(&self.audiences, one))
             }
+            _ => false,
+        };
+        if !addressed {
+            return Err(Rejection::JwtClaim);
         }
         let now = seconds(now);
         let leeway = self.leeway.as_secs_f64();
@@ -303,6 +303,10 @@ impl Jwt {
         }
         Ok(())
     }
+}
+
+fn holds(list: &[String], text: &str) -> bool {
+    list.iter().any(|one| one == text)
 }
 
 /// Base64url without padding (RFC 7515 §2), strictly.

@@ -1,0 +1,32 @@
+//! Where secrets come from: environment variables and files.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The world outside `sidecar.toml`, as far as loading reads it.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    /// Whether `{ inline = … }` is taken: only to try things out.
+    pub inline: bool,
+    /// Stands in for the process's variables; `None` reads those.
+    pub variables: Option<BTreeMap<String, String>>,
+}
+
+impl Environment {
+    /// A variable; `None` when it is not set.
+    pub fn variable(&self, name: &str) -> Option<Vec<u8>> {
+        use std::os::unix::ffi::OsStringExt as _;
+        match &self.variables {
+            Some(variables) => variables.get(name).map(|value| value.clone().into_bytes()),
+            None => std::env::var_os(name).map(OsStringExt::into_vec),
+        }
+    }
+
+    /// A file, relative to the folder of the file that names it.
+    pub fn file(&self, folder: &Path, name: &str) -> io::Result<(PathBuf, Vec<u8>)> {
+        let path = folder.join(name);
+        let bytes = std::fs::read(&path)?;
+        Ok((path, bytes))
+    }
+}
