@@ -17,7 +17,7 @@
 //! | 3 | [`proxy`]: the line |
 //! | 2 | [`config`]: `sidecar.toml` to [`config::Config`]; [`telemetry`] |
 //! | 1 | [`verify`], [`event`], [`route`], [`upstream`], [`address`] |
-//! | 0 | [`encoding`], [`secret`], [`units`], [`json`], [`form`], [`headers`], [`budget`], [`rejection`] |
+//! | 0 | [`encoding`], [`secret`], [`units`], [`json`], [`form`], [`headers`], [`budget`], [`socket`], [`rejection`] |
 
 pub mod address;
 pub mod budget;
@@ -33,6 +33,7 @@ pub mod rejection;
 pub mod route;
 pub mod secret;
 pub mod server;
+pub mod socket;
 pub mod telemetry;
 pub mod units;
 pub mod upstream;

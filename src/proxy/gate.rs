@@ -62,6 +62,14 @@ impl Gate {
         }
     }
 
+    /// Takes over what is in use under the configuration before.
+    #[must_use]
+    pub fn continuing(mut self, before: &Self) -> Self {
+        self.buffered = before.buffered.with_limit(self.limits.buffered);
+        self.in_flight = before.in_flight.with_limit(self.limits.in_flight);
+        self
+    }
+
     /// The route of a request, noted in its log entry.
     pub(super) fn find<'g>(
         &'g self,

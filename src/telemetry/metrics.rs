@@ -21,6 +21,7 @@ pub struct Metrics {
     requests: Family<Request, Counter>,
     duration: Family<Timed, Histogram, fn() -> Histogram>,
     observing: Family<Named, Gauge>,
+    reload: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -60,7 +61,11 @@ impl Metrics {
         registry.register("observe_mode", "1 for a route that only observes", observing.clone());
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The build", build);
-        Self { registry, requests, duration, observing }
+        let reload = Gauge::default();
+        reload.set(1);
+        let help = "1 if the last reload of the configuration was good";
+        registry.register("config_last_reload_successful", help, reload.clone());
+        Self { registry, requests, duration, observing, reload }
     }
 
     /// Notes which routes only observe.
@@ -71,6 +76,11 @@ impl Metrics {
             let observes = matches!(route.mode, Mode::Observe(_));
             self.observing.get_or_create(&labels).set(i64::from(observes));
         }
+    }
+
+    /// Notes how a reload ended.
+    pub fn reloaded(&self, good: bool) {
+        self.reload.set(i64::from(good));
     }
 
     /// Counts one request.
