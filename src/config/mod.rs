@@ -6,8 +6,14 @@
 //! ```
 
 pub mod grammar;
+mod mask;
+mod nearest;
 pub mod problem;
+mod read;
 pub mod render;
 pub mod shape;
 pub mod source;
 pub mod tree;
+
+#[cfg(test)]
+mod leaks;
