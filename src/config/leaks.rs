@@ -154,3 +154,26 @@ fn a_secret_stays_hidden_wherever_a_problem_points() {
         }
     }
 }
+
+/// Pieces of text in which no key is ever the secret: an unknown key is named.
+const PIECES: &str = r#"( 'MARK'| MARK| "MARK|MARK'|'''|"|\n| \}|,| \]| secret = | sceret = \[ | \{ inline = | inline = | secret = \{ MARK | #|\n\[\[route\]\]\n|\n verify = \[\{ scheme = 'hmac', secret = ){0,30}"#;
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(1000))]
+
+    #[test]
+    fn no_jumble_of_a_secret_and_syntax_prints_it(text in PIECES) {
+        for section in [&PROVIDER, &ROOT] {
+            let (shown, _) = rendered(&text, section, true);
+            proptest::prop_assert!(!shown.contains("MARK"), "{text}\n----\n{shown}");
+        }
+    }
+
+    #[test]
+    fn any_text_is_checked_and_printed(
+        text in "(\\PC|\n|\r|[\\[\\]{}=,.'\"#]|\n(secret|route|verify) = |\n\\[\\[route\\]\\]\n)*",
+    ) {
+        let (shown, problems) = rendered(&text, &ROOT, false);
+        proptest::prop_assert_eq!(shown.is_empty(), problems.is_empty());
+    }
+}

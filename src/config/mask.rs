@@ -85,7 +85,7 @@ impl Walk<'_> {
     fn table(&mut self, table: &Table, root: bool, hidden: bool) {
         for entry in &table.entries {
             let known = self.keys.contains(entry.name.as_str());
-            self.push(entry.name_span, self.key(&entry.name, known, hidden));
+            self.push(entry.name_span, key_shown(&entry.name, known, hidden));
             let named = root && entry.name == "provider";
             if let (true, Value::Table(providers)) = (named, &entry.node.value) {
                 // Under `provider` stand names of the user's choice.
@@ -121,17 +121,6 @@ impl Walk<'_> {
         }
     }
 
-    fn key(&self, name: &str, known: bool, hidden: bool) -> Shown {
-        if known {
-            Shown::Always
-        } else if hidden && nearest(name, SECRET_SOURCE.keys.iter().map(|key| key.name)).is_none() {
-            // Beside a secret a strange key may be the secret.
-            Shown::Never
-        } else {
-            Shown::WhenMarked
-        }
-    }
-
     /// Not every part of a `[header]` is the place of a key.
     fn header(&mut self, node: &Node, hidden: bool) {
         let bracket = self.text.as_bytes().get(node.span.start) == Some(&b'[');
@@ -142,6 +131,17 @@ impl Walk<'_> {
 
     fn push(&mut self, span: Span, shown: Shown) {
         self.tokens.push(Token { span, shown });
+    }
+}
+
+fn key_shown(name: &str, known: bool, hidden: bool) -> Shown {
+    if known {
+        Shown::Always
+    } else if hidden && nearest(name, SECRET_SOURCE.keys.iter().map(|key| key.name)).is_none() {
+        // Beside a secret a strange key may be the secret.
+        Shown::Never
+    } else {
+        Shown::WhenMarked
     }
 }
 

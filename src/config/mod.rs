@@ -13,6 +13,7 @@ mod read;
 pub mod render;
 pub mod shape;
 pub mod source;
+mod syntax;
 pub mod tree;
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use toml::de::{DeTable, DeValue, Error};
+use toml::de::{DeTable, DeValue};
 
-use super::problem::{Problem, Severity};
+use super::problem::Problem;
 use super::source::{FileId, Files, Span};
+use super::syntax;
 use super::tree::{Entry, Node, Table, Value};
 
 /// Reads a file of the registry.
@@ -15,53 +16,28 @@ use super::tree::{Entry, Node, Table, Value};
 pub fn parse(files: &Files, id: FileId) -> (Table, Vec<Problem>) {
     let text = files.text(id);
     let (mut root, mut errors) = DeTable::parse_recoverable(text);
-    let patched = without_stops(text, &errors);
+    let patched = syntax::without_stops(text, &errors);
     if let Some(patched) = &patched {
         let again = DeTable::parse_recoverable(patched);
         root = again.0;
-        errors.retain(stops);
+        errors.retain(syntax::stops);
         errors.extend(again.1);
     }
     let mut reader = Reader {
         text,
         file: id,
-        errors: errors.iter().map(|error| place(error, text)).collect(),
+        errors: errors
+            .iter()
+            .map(|error| syntax::place(error, text))
+            .collect(),
         problems: Vec::new(),
     };
     let mut table = reader.table(root.get_ref(), 0..0);
     if !errors.is_empty() {
-        reader.problems = reader.syntax_problems(files, &errors, &table);
+        reader.problems = syntax::problems(files, id, &errors, &table);
         reader.drop_suspects(&mut table);
     }
     (table, reader.problems)
-}
-
-/// A line that is no `key = value` ends the parser's tree (not its errors).
-fn stops(error: &Error) -> bool {
-    error.message().starts_with("key with no value")
-}
-
-/// The text with these lines blank, every other byte in its place.
-fn without_stops(text: &str, errors: &[Error]) -> Option<String> {
-    let starts: Vec<usize> = errors
-        .iter()
-        .filter(|error| stops(error))
-        .map(|error| place(error, text).start)
-        .collect();
-    if starts.is_empty() {
-        return None;
-    }
-    let mut patched = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n') {
-        let end = patched.len() + line.trim_end_matches('\n').len();
-        if starts.iter().any(|at| (patched.len()..=end).contains(at)) {
-            patched.extend(std::iter::repeat_n(' ', end - patched.len()));
-            patched.push_str(line.trim_start_matches(|c| c != '\n'));
-        } else {
-            patched.push_str(line);
-        }
-    }
-    Some(patched)
 }
 
 /// Turns the borrowed tree of the parser into ours.
@@ -114,7 +90,7 @@ impl Reader<'_> {
     }
 
     fn too_large(&mut self, span: Span) -> Value {
-        self.problems.push(problem(
+        self.problems.push(syntax::problem(
             span,
             "a number that does not fit in 64 bits",
             "too large",
@@ -129,59 +105,6 @@ impl Reader<'_> {
             start: range.start,
             end: range.end,
         }
-    }
-
-    /// One problem per mistake: the parser resumes inside what is broken and stumbles again.
-    fn syntax_problems(&self, files: &Files, errors: &[Error], table: &Table) -> Vec<Problem> {
-        let mut errors: Vec<(&Error, Range<usize>)> =
-            errors.iter().zip(self.errors.iter().cloned()).collect();
-        errors.sort_by_key(|(_, place)| place.start);
-        let mut problems = Vec::new();
-        if let Some(open) = self.never_closed(&errors, table) {
-            errors.retain(|(error, place)| place.start <= open || is_string_error(error));
-            if !errors
-                .iter()
-                .any(|(error, place)| place.start > open && is_string_error(error))
-            {
-                problems.push(problem(
-                    self.span(open..open + 1),
-                    "not valid TOML: this bracket is never closed",
-                    "opened here",
-                    "add the closing bracket",
-                ));
-            }
-        }
-        let mut last_line = None;
-        for (error, place) in errors {
-            let span = self.span(place);
-            let line = Some(files.line(span).number);
-            if line != last_line {
-                problems.push(syntax_problem(span, error.message()));
-            }
-            last_line = line;
-        }
-        problems
-    }
-
-    /// Where the first list or inline table begins that is broken, if one is never closed.
-    fn never_closed(&self, errors: &[(&Error, Range<usize>)], table: &Table) -> Option<usize> {
-        let unclosed = errors.iter().any(|(error, _)| {
-            UNCLOSED
-                .iter()
-                .any(|text| error.message().starts_with(text))
-        });
-        if !unclosed {
-            return None;
-        }
-        values(table)
-            .into_iter()
-            .filter(|span| {
-                self.errors
-                    .iter()
-                    .any(|at| (span.start..=span.end).contains(&at.start))
-            })
-            .map(|span| span.start)
-            .min()
     }
 
     fn drop_suspects(&self, table: &mut Table) {
@@ -219,87 +142,6 @@ impl Reader<'_> {
             .map(|more| end + more);
         let lines = start.map_or(0, |newline| newline + 1)..=end.unwrap_or(self.text.len());
         entry.name.is_empty() || self.errors.iter().any(|at| lines.contains(&at.start))
-    }
-}
-
-/// The spans of all lists and inline tables, however deep.
-fn values(table: &Table) -> Vec<Span> {
-    let mut spans = Vec::new();
-    for entry in &table.entries {
-        // The span of a `[table]` is its header and that of a dotted one its name: no brackets.
-        let header = entry.node.span.start <= entry.name_span.start;
-        collect(&entry.node, header, &mut spans);
-    }
-    spans
-}
-
-fn collect(node: &Node, header: bool, spans: &mut Vec<Span>) {
-    if let Value::List(list) = &node.value {
-        if !header {
-            spans.push(node.span);
-        }
-        list.iter().for_each(|item| collect(item, header, spans));
-    } else if let Value::Table(table) = &node.value {
-        if !header {
-            spans.push(node.span);
-        }
-        spans.extend(values(table));
-    }
-}
-
-/// What the parser says when the end comes before a bracket.
-const UNCLOSED: &[&str] = &["unclosed array", "unclosed inline table"];
-
-/// The commonest syntax errors and what to do about them.
-const HINTS: &[(&str, &str)] = &[
-    (
-        "string values must be quoted",
-        "put the text in double quotes",
-    ),
-    (
-        "invalid basic string",
-        "close the text with the quote it began with; write \\ as \\\\",
-    ),
-    (
-        "invalid literal string",
-        "close the text with the quote it began with",
-    ),
-    (
-        "invalid multi-line",
-        "close the text with the three quotes it began with",
-    ),
-    ("duplicate key", "keep one of the two"),
-    ("key with no value", "write it as key = value"),
-    ("unclosed table", "add the closing bracket"),
-    ("unclosed array table", "add the two closing brackets"),
-    ("missing comma", "put a comma between the two"),
-];
-
-fn is_string_error(error: &Error) -> bool {
-    let message = error.message();
-    message.starts_with("invalid") && message.contains("string")
-}
-
-fn place(error: &Error, text: &str) -> Range<usize> {
-    error.span().unwrap_or(text.len()..text.len())
-}
-
-/// `Error::message` holds only texts of the parser's own, never a part of the file. (Its `Display`
-/// prints the whole line, so that is not used.)
-fn syntax_problem(span: Span, message: &str) -> Problem {
-    let hint = HINTS.iter().find(|(start, _)| message.starts_with(start));
-    let fix = hint.map_or("see the syntax at https://toml.io", |(_, fix)| fix);
-    problem(span, &format!("not valid TOML: {message}"), "here", fix)
-}
-
-fn problem(span: Span, message: &str, label: &str, fix: &str) -> Problem {
-    Problem {
-        span: Some(span),
-        file: Some(span.file),
-        severity: Severity::Error,
-        message: message.to_owned(),
-        label: label.to_owned(),
-        fix: fix.to_owned(),
     }
 }
 

@@ -60,7 +60,7 @@ fn says_what_was_meant_by_an_unknown_key_or_where_it_belongs() {
         ),
         (
             "[duplicates]\nstore = 1",
-            "1:2 unknown key `duplicates` in the top level; ",
+            "1:2 unknown key `duplicates` in this file; ",
         ),
         (
             "[provider.x]\npath = '/'",
@@ -122,7 +122,7 @@ fn a_key_that_the_scheme_does_not_know_is_an_error_naming_the_scheme() {
         ),
         (
             "any = [{ scheme = 'bearer' }], hash = 'sha1'",
-            "1:43 unknown key `hash` in any; `hash` belongs to body_hash",
+            "1:43 unknown key `hash` in `any`; `hash` belongs to the schemes `digest`, `hmac`",
         ),
         (
             "scheme = 'hmac', header = 'X', query = 'x'",

@@ -1,6 +1,6 @@
 //! Keys that do not belong where they stand.
 
-use super::super::grammar::{self, SCHEMES, SECRET_SOURCE, Section};
+use super::super::grammar::{self, SCHEMES, SECRET_SOURCE, STEP_ANY, Section};
 use super::super::nearest::nearest;
 use super::super::problem::Problems;
 use super::super::tree::Entry;
@@ -14,6 +14,7 @@ const HABITS: &[(&str, &str)] = &[
     ("password", "secret"),
     ("token", "secret"),
     ("key", "secret"),
+    ("key", "public_key"),
     ("user", "username"),
     ("payload", "message"),
     ("preset", "provider"),
@@ -27,7 +28,6 @@ const HABITS: &[(&str, &str)] = &[
     ("backend", "url"),
     ("path", "file"),
     ("variable", "env"),
-    ("value", "inline"),
 ];
 
 /// Reports the key and says what was meant or where it belongs.
@@ -115,7 +115,7 @@ fn home(name: &str, section: &Section) -> Option<String> {
         [one] => Some(format!("scheme `{one}`")),
         many => Some(format!("the schemes {}", list(many))),
     };
-    if is_scheme(section) {
+    if is_scheme(section) || std::ptr::eq(section, &raw const STEP_ANY) {
         of_schemes.or(place)
     } else {
         place.or(of_schemes)
@@ -127,7 +127,7 @@ fn is_scheme(section: &Section) -> bool {
 }
 
 fn place(section: &Section) -> String {
-    if section.name.starts_with('[') {
+    if section.name.starts_with('[') || !section.name.contains(' ') {
         format!("`{}`", section.name)
     } else {
         section.name.to_owned()

@@ -57,34 +57,42 @@ pub(super) fn check(name: &str, node: &Node, kind: &Kind, problems: &mut Problem
             if items.is_empty() {
                 empty(name, node.span, problems);
             }
-            items
-                .iter()
-                .for_each(|item| check(name, item, of, problems));
+            for item in items {
+                check(name, item, of, problems);
+            }
         }
         (Kind::OpenList(of), Value::List(items)) => {
-            items
-                .iter()
-                .for_each(|item| check(name, item, of, problems));
+            for item in items {
+                check(name, item, of, problems);
+            }
         }
         (Kind::OneOrMany(of), _) => check(name, node, of, problems),
         (Kind::Secret, Value::List(items)) => {
             if items.is_empty() {
                 empty(name, node.span, problems);
             }
-            items.iter().for_each(|item| secret(name, item, problems));
+            for item in items {
+                secret(name, item, problems);
+            }
         }
         (Kind::Secret, _) => secret(name, node, problems),
         (Kind::Steps, _) => step::check_all(name, node, problems),
         (Kind::Table(section), Value::Table(table)) => check_table(table, section, problems),
+        // In a broken file a name could be a piece of a broken value: the message would repeat it.
+        (Kind::NamedTables(section), Value::Table(tables)) if tables.is_broken() => {
+            for table in tables.entries.iter().filter_map(|entry| entry.node.table()) {
+                check_table(table, section, problems);
+            }
+        }
         (Kind::NamedTables(section), Value::Table(tables)) => {
             for entry in &tables.entries {
                 check(&entry.name, &entry.node, &Kind::Table(section), problems);
             }
         }
         (Kind::Tables(section), Value::List(items)) => {
-            items
-                .iter()
-                .for_each(|item| check(name, item, &Kind::Table(section), problems));
+            for item in items {
+                check(name, item, &Kind::Table(section), problems);
+            }
         }
         _ => wrong_type(
             name,
