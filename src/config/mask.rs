@@ -197,11 +197,13 @@ fn broken_line(keys: &BTreeSet<&'static str>, line: Line<'_>, marked: Span) -> V
             && nearest(word, keys.iter().copied()).is_some();
         rest.starts_with(['=', '.', ']']) && (is_marked || keys.contains(word))
     });
+    let header = line.text.trim_start().starts_with('[');
     line.text
         .char_indices()
         .map(|(offset, character)| {
             let in_word = known.iter().any(|range| range.contains(&offset));
-            let harmless = "[]{}=,\"' \t".contains(character);
+            let dot = character == '.' && header;
+            let harmless = dot || "[]{}=,\"' \t".contains(character);
             if in_word || harmless { character } else { '*' }
         })
         .collect()
@@ -338,7 +340,7 @@ mod tests {
             ("secret = 'hunter2", "'hunter2", "secret = '*******"),
             ("secret = 'a\nhunter2=='", "hunter2", "*******=='"),
             ("lisen = 'x'\nb", "lisen", "lisen = '*'"),
-            ("[provider.acme\nb", "acme", "[provider*****"),
+            ("[provider.acme\nb", "acme", "[provider.****"),
             ("secret = lisen text", "lisen", "secret = ***** ****"),
             ("secret = path text", "path", "secret = **** ****"),
         ] {

@@ -76,9 +76,9 @@ fn overlay_as(base: &Table, top: &Table, section: &Section) -> Table {
             continue;
         };
         let mut merged = over.clone();
+        // A choice (a source) is no `Kind::Table` of a route: two of its keys would contradict.
         if let (Value::Table(low), Value::Table(high)) = (&under.node.value, &over.node.value)
             && let Some(Kind::Table(inner)) = section.key(&over.name).map(|key| key.kind)
-            && inner.merges()
         {
             merged.node.value = Value::Table(overlay_as(low, high, inner));
         }

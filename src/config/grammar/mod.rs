@@ -99,12 +99,6 @@ impl Section {
     pub fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)
     }
-
-    /// Whether an overlay merges this table key by key. One that names a choice is replaced whole:
-    /// `{ json = … }` and `{ header = … }` together would be two sources.
-    pub fn merges(&self) -> bool {
-        matches!(self.choice, Choice::Free)
-    }
 }
 
 /// All sections there are: of the file, of a route, and of every scheme.

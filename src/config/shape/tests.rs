@@ -341,9 +341,11 @@ fn ten_mistakes_are_ten_problems() {
 
 #[test]
 fn of_a_broken_file_reports_what_is_certain() {
-    let text = "[server]\nlisten = 'a\nHUNTER2==\nlisen = 'a:1'\nhunter2 = 'x'\ndrain = 20\n";
+    let text = "[server]\nlisten = 'a\nHUNTER2==\nlisen = 'a:1'\nhunter2 = 'x'\ndrain = 20\n\
+        [[route]]\nverify = [{ scheme = 'hmac', salt = 1, hunter2 = 1 }]\n";
     let found = problems(text, &ROOT);
-    assert_eq!(found.len(), 4, "{found:#?}");
+    assert_eq!(found.len(), 5, "{found:#?}");
+    assert!(found[4].contains("no key `salt`"), "{found:#?}");
     assert!(
         found[2].contains("did you mean `listen`") && found[3].contains("`drain`"),
         "{found:#?}"

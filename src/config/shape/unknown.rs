@@ -37,10 +37,12 @@ const HABITS: &[(&str, &str)] = &[
 pub(super) fn report(entry: &Entry, section: &Section, broken: bool, problems: &mut Problems) {
     let name = entry.name.as_str();
     let near = nearest(name, section.keys.iter().map(|key| key.name));
-    if broken && near.is_none() {
+    let known = grammar::key_names().contains(name);
+    // A header that is broken moves keys to another section, but never into a step.
+    let certain = near.is_some() || (known && is_scheme(section));
+    if broken && !certain {
         return;
     }
-    let known = grammar::key_names().contains(name);
     // Among the sources of a secret a strange key may be the secret.
     let quiet = std::ptr::eq(section, &raw const SECRET_SOURCE) && near.is_none() && !known;
     let message = match (quiet, is_scheme(section)) {
