@@ -6,8 +6,15 @@
 //! ```
 
 pub mod grammar;
+mod mask;
+mod nearest;
 pub mod problem;
+mod read;
 pub mod render;
 pub mod shape;
 pub mod source;
+mod syntax;
 pub mod tree;
+
+#[cfg(test)]
+mod leaks;

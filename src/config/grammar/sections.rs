@@ -4,7 +4,7 @@ use super::{COUNT, Kind, PROVIDER, ROUTE, Section, key, section};
 
 /// The whole file.
 pub static ROOT: Section = section(
-    "the top level",
+    "this file",
     "The sections of sidecar.toml.",
     &[
         key("server", Kind::Table(&SERVER), "", "Where callers connect."),
