@@ -15,7 +15,7 @@
 //! | 5 | [`command`]: what a user types |
 //! | 4 | [`server`]: listeners, TLS, drain, reload, health |
 //! | 3 | [`proxy`]: the line |
-//! | 2 | [`config`]: `sidecar.toml` to [`config::Config`]; [`telemetry`] |
+//! | 2 | [`config`]: `sidecar.toml` to [`config::Config`]; [`telemetry`]; [`sign`] |
 //! | 1 | [`verify`], [`event`], [`route`], [`upstream`], [`address`] |
 //! | 0 | [`encoding`], [`secret`], [`units`], [`json`], [`form`], [`headers`], [`budget`], [`socket`], [`rejection`] |
 
@@ -33,6 +33,7 @@ pub mod rejection;
 pub mod route;
 pub mod secret;
 pub mod server;
+pub mod sign;
 pub mod socket;
 pub mod telemetry;
 pub mod units;

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-
 use super::compile::Compiler;
 use super::environment::Environment;
 use super::grammar::ROOT;
@@ -59,15 +57,7 @@ pub fn parse(name: &str, text: &str, folder: PathBuf, environment: &Environment)
     let readable = syntax.is_empty();
     problems.extend(syntax);
     shape::check(&root, &ROOT, &mut problems);
-    let mut compiler = Compiler {
-        environment,
-        files,
-        problems,
-        folder,
-        missing: Vec::new(),
-        watched: Vec::new(),
-        now: Timestamp::now(),
-    };
+    let mut compiler = Compiler::new(environment, files, problems, folder);
     // What cannot be read whole would only give problems that are not there.
     let config = if readable { compiler.config(&root) } else { None };
     let Compiler { files, problems, missing, watched, .. } = compiler;

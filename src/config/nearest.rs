@@ -1,7 +1,7 @@
 //! "Did you mean": the known word closest to a mistyped one.
 
 /// The candidate that differs from `word` in the fewest letters, if in a third of them at most.
-pub(crate) fn nearest<'a>(
+pub fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

@@ -39,13 +39,13 @@ pub struct Peer {
 ///
 /// Step 1 (accept, TLS, time-outs of the head) lies behind it, in `server`; step 12 (log, metrics)
 /// before it, in [`respond`]. Each `?` is a refusal: nothing below it happens.
-async fn handle(
-    gate: &Gate,
+async fn handle<'g>(
+    gate: &'g Gate,
     pool: &Pool,
     peer: Peer,
     request: Request<Incoming>,
     now: Moment,
-    entry: &mut Entry<'_>,
+    entry: &mut Entry<'g>,
 ) -> Result<Response<ResponseBody>, Rejection> {
     let (parts, incoming) = request.into_parts();
     entry.head(&parts);

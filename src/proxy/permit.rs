@@ -27,7 +27,7 @@ pub(super) enum Ground {
 
 impl Permit {
     /// Every step passed.
-    pub(super) const fn verified(verified: Verified, event: Event, reserved: Reserved) -> Self {
+    pub(super) fn verified(verified: Verified, event: Event, reserved: Reserved) -> Self {
         Self(Ground::Verified { verified, event, reserved })
     }
 
@@ -52,7 +52,7 @@ impl Permit {
     /// # Errors
     ///
     /// `Internal` on every other route: nothing is forwarded unverified by mistake.
-    pub(super) const fn passthrough(route: &Route, body: Incoming) -> Result<Self, Rejection> {
+    pub(super) fn passthrough(route: &Route, body: Incoming) -> Result<Self, Rejection> {
         match route.mode {
             Mode::Passthrough => Ok(Self(Ground::Passthrough(body))),
             Mode::Enforce(_) | Mode::Observe(_) => Err(Rejection::Internal),

@@ -80,7 +80,7 @@ where
     let http1 = shared.server.http1;
     let draining = async {
         // The sender lives as long as the process.
-        let _ = phase.wait_for(|phase| *phase == Phase::Draining).await;
+        drop(phase.wait_for(|phase| *phase == Phase::Draining).await);
     };
     // Each request takes the newest configuration; one that has begun keeps its own.
     let service = service_fn(|request| {
@@ -105,7 +105,7 @@ where
             _ = &mut serving => {}
             () = &mut draining => {
                 serving.as_mut().graceful_shutdown();
-                let _ = serving.await;
+                drop(serving.await);
             }
         }
     } else if http1 {
@@ -123,7 +123,7 @@ where
             _ = &mut serving => {}
             () = &mut draining => {
                 serving.as_mut().graceful_shutdown();
-                let _ = serving.await;
+                drop(serving.await);
             }
         }
     }

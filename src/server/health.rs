@@ -39,11 +39,12 @@ pub(super) async fn serve(
         async move { Ok::<_, Infallible>(response) }
     });
     // A probe that hangs up early is no news.
-    let _ = hyper::server::conn::http1::Builder::new()
+    let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service)
         .await;
+    drop(served);
 }
 
 fn health(shared: &Shared, request: &Request<Incoming>) -> Response<Full<Bytes>> {

@@ -18,7 +18,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::watch;
 
 pub use reload::Origin;
-pub use supervisor::{Stop, run};
+pub use supervisor::{Control, run};
 
 use crate::budget::Budget;
 use crate::config::Config;

@@ -15,14 +15,16 @@ use super::reload::{Origin, Watch, reload};
 use super::{Phase, Shared, worker};
 use crate::config::{Config, Listen};
 use crate::socket::Socket;
-use crate::telemetry::{Level, Telemetry};
+use crate::telemetry::{Level, Log, Telemetry};
 
 /// Lines of requests wait so long at most before they are written.
 const FLUSH: Duration = Duration::from_millis(100);
 
-/// How a stop is asked for other than by a signal, and where it listens.
+/// How whoever runs it in the same process sees and stops it.
 #[derive(Debug, Default)]
-pub struct Stop {
+pub struct Control {
+    /// Another log than standard error.
+    pub log: Option<Log>,
     /// Told the address of the main listener once it accepts.
     pub listening: Option<std::sync::mpsc::Sender<Listen>>,
     /// Stops when this is sent or dropped.
@@ -38,9 +40,10 @@ pub fn run(
     config: Config,
     watched: Vec<std::path::PathBuf>,
     origin: Origin,
-    control: Stop,
+    control: Control,
 ) -> io::Result<()> {
-    let telemetry = Arc::new(Telemetry::new(config.log.format, config.log.level));
+    let log = control.log.unwrap_or_else(|| Log::new(config.log.format, config.log.level));
+    let telemetry = Arc::new(Telemetry::new(log));
     let (desks, polling) = ([(Desk::Health, config.health.clone()), (Desk::Admin, config.admin.clone())], config.reload);
     let shared = Arc::new(Shared::new(config, telemetry.clone()));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -77,7 +80,7 @@ pub fn run(
         }
         if let Some(listening) = control.listening {
             // Whoever asked may be gone.
-            let _ = listening.send(bound);
+            drop(listening.send(bound));
         }
         supervise(&shared, &origin, Watch::new(watched), polling, control.stop, workers).await
     });

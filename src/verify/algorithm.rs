@@ -56,7 +56,6 @@ pub enum SignatureFormat {
 /// A key that is ready to verify.
 #[derive(Debug, Clone)]
 pub struct VerifyingKey {
-    hash: Option<Hash>,
     /// One per salt length to try.
     keys: Vec<ParsedPublicKey>,
 }
@@ -158,7 +157,7 @@ impl VerifyingKey {
             .into_iter()
             .map(|way| ParsedPublicKey::new(way, &bytes).ok())
             .collect::<Option<_>>()?;
-        Some(Self { hash: algorithm.hash(), keys })
+        Some(Self { keys })
     }
 
     /// Whether `signature` is this key's over the message that `material` stands for.

@@ -232,6 +232,19 @@ impl<'p> Group<'p> {
     }
 }
 
+impl Step {
+    /// What `X-Gatepost-Verified-By` calls it; of a token the first algorithm's name.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::ApiKey(_) => "api-key",
+            Self::Basic(_) => "basic",
+            Self::Bearer(_) => "bearer",
+            Self::Jwt(step) => step.algorithms.first().map_or("jwt", |known| known.label),
+            Self::Signature(step) => step.label,
+        }
+    }
+}
+
 /// How far a step got on the head alone.
 enum Progress<'p> {
     NeedsBody(Begun<'p>),

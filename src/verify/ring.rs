@@ -45,11 +45,11 @@ impl<K> Ring<K> {
     }
 
     /// The keys to try at `now`; with a `key_id`, only those of that name.
-    pub fn candidates<'a>(
-        &'a self,
+    pub fn candidates<'r, 'k>(
+        &'r self,
         now: Timestamp,
-        key_id: Option<&'a str>,
-    ) -> impl Iterator<Item = &'a Held<K>> {
+        key_id: Option<&'k str>,
+    ) -> impl Iterator<Item = &'r Held<K>> + use<'r, 'k, K> {
         self.0
             .iter()
             .filter(move |held| held.in_force(now) && key_id.is_none_or(|id| &*held.name == id))

@@ -5,7 +5,7 @@
 
 use subtle::ConstantTimeEq as _;
 
-use super::algorithm::{Algorithm, Signed as Material, VerifyingKey};
+use super::algorithm::{Algorithm, Salt, SignatureFormat, Signed as Material, VerifyingKey};
 use super::format::{Field, Format};
 use super::hash::{Hash, Hasher, Mac};
 use super::template::{Context, Template};
@@ -50,6 +50,10 @@ pub enum Prover {
     PublicKey {
         /// The algorithm, pinned: nothing in a request chooses it.
         algorithm: Algorithm,
+        /// The length of a PSS salt, for signing.
+        salt: Salt,
+        /// How an ECDSA signature is written, for signing.
+        form: SignatureFormat,
         /// The keys.
         keys: Ring<VerifyingKey>,
     },
@@ -76,6 +80,11 @@ impl MacKey {
     /// A fresh MAC of nothing.
     pub fn start(&self) -> Mac {
         self.mac.clone()
+    }
+
+    /// A fresh MAC of nothing with the same hash under another secret, for signing.
+    pub fn start_with(&self, secret: &[u8]) -> Option<Mac> {
+        Mac::new(self.mac.hash(), secret)
     }
 }
 
@@ -193,7 +202,7 @@ impl Signature {
     }
 
     /// The hash and the secret that will be tried first.
-    fn first(&self, claim: &Claim, now: Moment) -> Option<(Running, &[u8])> {
+    fn first<'p>(&'p self, claim: &Claim, now: Moment) -> Option<(Running, &'p [u8])> {
         let key_id = claim.key_id.as_deref();
         match &self.prover {
             Prover::Digest { hash, secrets: None } => Some((Running::Hash(Hasher::new(*hash)), &[])),
@@ -260,7 +269,7 @@ impl Begun<'_> {
                 }
                 Err(Rejection::SignatureMismatch)
             }
-            Prover::PublicKey { algorithm, keys } => {
+            Prover::PublicKey { algorithm, keys, .. } => {
                 let material = match message.hash(start(*algorithm), &[])? {
                     Running::Whole(message) => Some(Material::Message(message)),
                     Running::Hash(hasher) => {

@@ -281,7 +281,7 @@ fn part(inner: &str, public_url: Option<&str>) -> Result<Part, TemplateError> {
         ),
         Some(("json", pointer)) => {
             let pointer = Pointer::parse(pointer).map_err(|error| TemplateError(error.to_string()))?;
-            Variable::Json(Box::new(Selection::new(vec![pointer])))
+            Variable::Json(Box::new(Selection::new(&[pointer])))
         }
         Some(("query", field)) => Variable::Query(field.into()),
         _ => match name {

@@ -19,6 +19,13 @@ use super::settings::Config;
 use super::source::{Files, Span};
 use super::tree::Table;
 
+/// A route's keys on top of its provider's, for `check --show`; `None` when the provider is not
+/// known.
+pub(super) fn overlaid(route: &Table, root: &Table, folder: PathBuf) -> Option<Table> {
+    let environment = Environment::default();
+    Compiler::new(&environment, Files::new(), Problems::new(), folder).overlaid(route, root)
+}
+
 /// What compiling gathers beside the configuration itself.
 pub(super) struct Compiler<'e> {
     pub(super) environment: &'e Environment,
@@ -31,6 +38,18 @@ pub(super) struct Compiler<'e> {
     /// Every file that was read, for the reload.
     pub(super) watched: Vec<PathBuf>,
     pub(super) now: Timestamp,
+}
+
+impl<'e> Compiler<'e> {
+    pub(super) fn new(
+        environment: &'e Environment,
+        files: Files,
+        problems: Problems,
+        folder: PathBuf,
+    ) -> Self {
+        let now = Timestamp::now();
+        Self { environment, files, problems, folder, missing: Vec::new(), watched: Vec::new(), now }
+    }
 }
 
 impl Compiler<'_> {

@@ -196,7 +196,7 @@ impl Compiler<'_> {
                 ),
             }
         }
-        let prover = Prover::PublicKey { algorithm, keys: Ring::new(keys) };
+        let prover = Prover::PublicKey { algorithm, salt, form: format, keys: Ring::new(keys) };
         self.signed(table, shared, message?, prover, algorithm.name(), true)
     }
 

@@ -28,14 +28,12 @@ impl Compiler<'_> {
             );
             return None;
         }
-        let algorithms: Vec<_> = ALGORITHMS
-            .iter()
-            .filter(|(name, _)| names.contains(name))
-            .map(|(_, algorithm)| *algorithm)
-            .collect();
+        let algorithms: Vec<_> =
+            ALGORITHMS.iter().filter(|known| names.contains(&known.name)).collect();
         let keys = self.token_keys(table, shared)?;
-        for (name, algorithm) in ALGORITHMS.iter().filter(|(name, _)| names.contains(name)) {
-            if !keys.iter().any(|held| held.key.serves(*algorithm)) && !keys.is_empty() {
+        for known in &algorithms {
+            if !keys.iter().any(|held| held.key.serves(known)) && !keys.is_empty() {
+                let name = known.name;
                 let symmetric = name.starts_with("HS");
                 self.problems.error(
                     table.get("algorithms").map_or(table.span, |node| node.span),

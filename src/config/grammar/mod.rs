@@ -49,6 +49,8 @@ pub enum Kind {
     Steps,
     /// A table.
     Table(&'static Section),
+    /// Texts by names of the user's choice.
+    TextTable,
     /// `[[route]]`: a list of tables.
     Tables(&'static Section),
     /// Any text.
@@ -156,6 +158,7 @@ fn choices(kind: &Kind, words: &mut BTreeSet<&'static str>) {
         | Kind::Table(_)
         | Kind::Tables(_)
         | Kind::Text
+        | Kind::TextTable
         | Kind::Time => {}
     }
 }
@@ -188,6 +191,7 @@ fn collect_in(kind: &Kind, found: &mut Vec<&'static Section>) {
         | Kind::Rate
         | Kind::Size
         | Kind::Text
+        | Kind::TextTable
         | Kind::Time => {}
     }
 }

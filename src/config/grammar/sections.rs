@@ -251,9 +251,9 @@ static HEALTH: Section = section(
     "Probes and metrics.",
     &[key(
         "listen",
-        Kind::Address,
+        Kind::Either(&[Kind::OneOf(&["off"]), Kind::Address]),
         "0.0.0.0:9901",
-        "The address of /startupz, /livez, /readyz and /metrics.",
+        "The address of /startupz, /livez, /readyz and /metrics, or off.",
     )],
 );
 

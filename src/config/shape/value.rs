@@ -89,6 +89,11 @@ pub(super) fn check(name: &str, node: &Node, kind: &Kind, problems: &mut Problem
                 check(&entry.name, &entry.node, &Kind::Table(section), problems);
             }
         }
+        (Kind::TextTable, Value::Table(table)) => {
+            for entry in &table.entries {
+                check(&entry.name, &entry.node, &Kind::Text, problems);
+            }
+        }
         (Kind::Tables(section), Value::List(items)) => {
             for item in items {
                 check(name, item, &Kind::Table(section), problems);
@@ -261,7 +266,7 @@ fn describe(kind: &Kind) -> &'static str {
         Kind::Flag => "true or false",
         Kind::Integer { .. } => "an integer",
         Kind::List(_) | Kind::OpenList(_) => "a list",
-        Kind::NamedTables(_) | Kind::Table(_) => "a table",
+        Kind::NamedTables(_) | Kind::Table(_) | Kind::TextTable => "a table",
         Kind::Secret => "a secret source",
         Kind::Size => "a size",
         Kind::Steps => "a list of steps",
@@ -287,6 +292,7 @@ fn type_fix(name: &str, node: &Node, kind: &Kind) -> String {
         Kind::Size => format!("write {name} = \"1MiB\""),
         Kind::Tables(section) => format!("write {} with two brackets, once for each", section.name),
         Kind::Text => format!("put it in quotes: {name} = \"…\""),
+        Kind::TextTable => format!("write {name} = {{ \"…\" = \"…\" }}"),
         Kind::Time if is_text => "write the date without quotes".to_owned(),
         Kind::Time => "write it as in 2026-12-15T00:00:00Z".to_owned(),
     }
