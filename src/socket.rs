@@ -33,13 +33,19 @@ impl Socket {
 
 impl From<TcpStream> for Socket {
     fn from(stream: TcpStream) -> Self {
-        Self { prefix: Bytes::new(), kind: Kind::Tcp(stream) }
+        Self {
+            prefix: Bytes::new(),
+            kind: Kind::Tcp(stream),
+        }
     }
 }
 
 impl From<UnixStream> for Socket {
     fn from(stream: UnixStream) -> Self {
-        Self { prefix: Bytes::new(), kind: Kind::Unix(stream) }
+        Self {
+            prefix: Bytes::new(),
+            kind: Kind::Unix(stream),
+        }
     }
 }
 

@@ -25,7 +25,9 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
     if arguments.show {
         say(&show::effective(&loaded));
     }
-    let Some(config) = &loaded.config else { return Err(super::CONFIG) };
+    let Some(config) = &loaded.config else {
+        return Err(super::CONFIG);
+    };
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = writeln!(
@@ -41,7 +43,11 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
     if !arguments.show {
         say(&text);
     }
-    if arguments.deny_warnings && loaded.problems.warnings() > 0 { Err(super::NO) } else { Ok(()) }
+    if arguments.deny_warnings && loaded.problems.warnings() > 0 {
+        Err(super::NO)
+    } else {
+        Ok(())
+    }
 }
 
 /// A route in one line.
@@ -51,7 +57,13 @@ fn describe(route: &Route) -> String {
             let mut steps: Vec<String> = plan
                 .groups
                 .iter()
-                .map(|group| group.iter().map(crate::verify::Step::label).collect::<Vec<_>>().join(" or "))
+                .map(|group| {
+                    group
+                        .iter()
+                        .map(crate::verify::Step::label)
+                        .collect::<Vec<_>>()
+                        .join(" or ")
+                })
                 .collect();
             steps.extend(plan.addresses.as_ref().map(|_| "ip".to_owned()));
             steps.join(", ")
@@ -59,5 +71,10 @@ fn describe(route: &Route) -> String {
         Mode::Passthrough => "nothing verified".to_owned(),
     };
     let provider = route.provider.as_deref().unwrap_or("-");
-    format!("{:<11} {:<28} {:<12} {steps}", route.mode.name(), route.name, provider)
+    format!(
+        "{:<11} {:<28} {:<12} {steps}",
+        route.mode.name(),
+        route.name,
+        provider
+    )
 }

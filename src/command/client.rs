@@ -17,7 +17,10 @@ pub(super) struct Answer {
 impl Answer {
     /// The value of a header, by its lower-case name.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -29,12 +32,17 @@ pub(super) fn exchange(address: SocketAddr, request: &[u8], time: Duration) -> i
     stream.write_all(request)?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
-    parse(&bytes).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP/1.1"))
+    parse(&bytes)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP/1.1"))
 }
 
 /// A delivery as it goes over the wire.
 pub(super) fn wire(delivery: &Delivery, host: &str, extra: &[(&str, &str)]) -> Vec<u8> {
-    let query = delivery.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+    let query = delivery
+        .query
+        .as_ref()
+        .map(|query| format!("?{query}"))
+        .unwrap_or_default();
     let mut head = format!(
         "{} {}{query} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n",
@@ -43,7 +51,10 @@ pub(super) fn wire(delivery: &Delivery, host: &str, extra: &[(&str, &str)]) -> V
         delivery.body.len()
     )
     .into_bytes();
-    let signed = delivery.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let signed = delivery
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_bytes()));
     let extra = extra.iter().map(|(name, value)| (*name, value.as_bytes()));
     for (name, value) in signed.chain(extra) {
         head.extend_from_slice(&[name.as_bytes(), b": ", value, b"\r\n"].concat());
@@ -63,5 +74,9 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
     let body = bytes.get(end.checked_add(4)?..)?.to_vec();
-    Some(Answer { status, headers, body })
+    Some(Answer {
+        status,
+        headers,
+        body,
+    })
 }

@@ -37,7 +37,14 @@ const CONFIG: u8 = 78;
 )]
 struct Arguments {
     /// The configuration
-    #[arg(short, long, global = true, value_name = "FILE", env = "GATEPOST_CONFIG", default_value = "sidecar.toml")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "GATEPOST_CONFIG",
+        default_value = "sidecar.toml"
+    )]
     config: PathBuf,
     #[command(subcommand)]
     command: Option<Command>,
@@ -46,10 +53,14 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Load everything that `run` would, start nothing
-    #[command(after_help = "Exit code 78 with all problems. Example:\n  gatepost check -c sidecar.toml --show")]
+    #[command(
+        after_help = "Exit code 78 with all problems. Example:\n  gatepost check -c sidecar.toml --show"
+    )]
     Check(check::Arguments),
     /// See all five seed providers work, on loopback with throw-away keys
-    #[command(after_help = "Exit code 0 only if every outcome is the expected one. Example:\n  gatepost demo")]
+    #[command(
+        after_help = "Exit code 0 only if every outcome is the expected one. Example:\n  gatepost demo"
+    )]
     Demo,
     /// Ask a running instance whether it is ready, for exec probes
     #[command(after_help = "Example:\n  gatepost health -c /etc/gatepost/sidecar.toml")]
@@ -89,7 +100,10 @@ type Outcome = Result<(), u8>;
 
 /// The environment of this process; `dev` takes secrets from the file itself.
 fn environment(dev: bool) -> Environment {
-    Environment { inline: dev, variables: None }
+    Environment {
+        inline: dev,
+        variables: None,
+    }
 }
 
 /// Prints a result.
@@ -107,5 +121,6 @@ fn tell(text: &str) {
 /// Whether standard error takes colours (<https://no-color.org>).
 fn colors() -> bool {
     use std::io::IsTerminal as _;
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -24,17 +24,28 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
 }
 
 fn table() {
-    say(&format!("{:<16} {:<28} {:<26} {}\n", "NAME", "TITLE", "SCHEME", "CONFIDENCE"));
+    say(&format!(
+        "{:<16} {:<28} {:<26} {}\n",
+        "NAME", "TITLE", "SCHEME", "CONFIDENCE"
+    ));
     for name in catalogue::names() {
         let Some(provider) = read(name) else { continue };
         let text = |key| provider.text(key).unwrap_or_default();
         let schemes = schemes(&provider);
-        say(&format!("{name:<16} {:<28} {schemes:<26} {}\n", text("title"), text("confidence")));
+        say(&format!(
+            "{name:<16} {:<28} {schemes:<26} {}\n",
+            text("title"),
+            text("confidence")
+        ));
     }
 }
 
 fn schemes(provider: &Table) -> String {
-    let steps = provider.list("verify").unwrap_or_default().iter().filter_map(Node::table);
+    let steps = provider
+        .list("verify")
+        .unwrap_or_default()
+        .iter()
+        .filter_map(Node::table);
     let mut names: Vec<&str> = steps
         .filter_map(|step| step.text("algorithm").or_else(|| step.text("scheme")))
         .collect();
@@ -49,9 +60,13 @@ fn schemes(provider: &Table) -> String {
 
 fn one(name: &str) -> Outcome {
     let (Some(text), Some(provider)) = (catalogue::text(name), read(name)) else {
-        let hint = nearest::nearest(name, catalogue::names())
-            .map_or_else(|| "`gatepost providers` lists them".into(), |near| format!("did you mean `{near}`?"));
-        tell(&format!("error: there is no provider `{name}`\nhelp: {hint}"));
+        let hint = nearest::nearest(name, catalogue::names()).map_or_else(
+            || "`gatepost providers` lists them".into(),
+            |near| format!("did you mean `{near}`?"),
+        );
+        tell(&format!(
+            "error: there is no provider `{name}`\nhelp: {hint}"
+        ));
         return Err(NO);
     };
     say(&format!("{}\n\n", text.trim_end()));
@@ -64,19 +79,31 @@ fn one(name: &str) -> Outcome {
 }
 
 fn notes(provider: &Table) -> Vec<&str> {
-    provider.one_or_many("notes").iter().filter_map(Node::text).collect()
+    provider
+        .one_or_many("notes")
+        .iter()
+        .filter_map(Node::text)
+        .collect()
 }
 
 fn route(name: &str, provider: &Table) -> String {
-    let steps: Vec<&Table> =
-        provider.list("verify").unwrap_or_default().iter().filter_map(Node::table).collect();
+    let steps: Vec<&Table> = provider
+        .list("verify")
+        .unwrap_or_default()
+        .iter()
+        .filter_map(Node::table)
+        .collect();
     let mut text = format!("[[route]]\npath = \"/webhooks/{name}\"\nprovider = \"{name}\"\n");
     if steps.is_empty() {
         text.push_str("verify = [{ scheme = \"basic\", username = \"…\" }]\n");
     }
-    let public = steps.iter().any(|step| step.text("scheme") == Some("signature"));
+    let public = steps
+        .iter()
+        .any(|step| step.text("scheme") == Some("signature"));
     if public {
-        text.push_str(&format!("public_key = {{ file = \"/run/secrets/{name}.pem\" }}\n"));
+        text.push_str(&format!(
+            "public_key = {{ file = \"/run/secrets/{name}.pem\" }}\n"
+        ));
     } else {
         text.push_str(&format!("secret = {{ file = \"/run/secrets/{name}\" }}\n"));
     }
@@ -105,10 +132,17 @@ mod tests {
         for name in names {
             let provider = read(name).unwrap_or_else(|| panic!("{name} has problems"));
             for key in ["title", "docs", "confidence"] {
-                assert!(provider.text(key).is_some_and(|text| !text.is_empty()), "{name}: {key}");
+                assert!(
+                    provider.text(key).is_some_and(|text| !text.is_empty()),
+                    "{name}: {key}"
+                );
             }
             assert!(!notes(&provider).is_empty(), "{name}");
-            for entry in provider.table("samples").map(|table| &*table.entries).unwrap_or_default() {
+            for entry in provider
+                .table("samples")
+                .map(|table| &*table.entries)
+                .unwrap_or_default()
+            {
                 let path = entry.node.text().unwrap_or_default();
                 assert!(catalogue::sample(path).is_some(), "{name}: {path}");
             }

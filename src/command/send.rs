@@ -79,7 +79,9 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
         .find(|route| route.name == wanted || route.provider.as_deref() == Some(wanted))
         .ok_or_else(|| fail(&format!("no route has the path or provider `{wanted}`")))?;
     let (Mode::Enforce(plan) | Mode::Observe(plan)) = &route.mode else {
-        return Err(fail("this route verifies nothing, so there is nothing to sign"));
+        return Err(fail(
+            "this route verifies nothing, so there is nothing to sign",
+        ));
     };
     let body = body(arguments, &loaded, route).map_err(|message| fail(&message))?;
     let key = match &arguments.private_key {
@@ -91,7 +93,10 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
         }
     };
     let mut delivery = Delivery {
-        method: route.methods.first().map_or_else(|| "POST".into(), ToString::to_string),
+        method: route
+            .methods
+            .first()
+            .map_or_else(|| "POST".into(), ToString::to_string),
         path: match &route.pattern {
             Pattern::Exact(path) => path.clone(),
             Pattern::Prefix(prefix) => format!("{prefix}sample"),
@@ -105,23 +110,46 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
         .map_err(|error| fail(&error.to_string()))?;
     let address = address(arguments, &config.server.listen).map_err(|message| fail(&message))?;
     if config.server.tls.is_some() && arguments.to.is_none() {
-        return Err(fail("this instance listens with TLS: send to a plain one with `--to HOST:PORT`"));
+        return Err(fail(
+            "this instance listens with TLS: send to a plain one with `--to HOST:PORT`",
+        ));
     }
     let claimed = arguments.from.map(|from| from.to_string());
-    let extra: Vec<(&str, &str)> =
-        claimed.iter().map(|from| ("X-Forwarded-For", from.as_str())).collect();
+    let extra: Vec<(&str, &str)> = claimed
+        .iter()
+        .map(|from| ("X-Forwarded-For", from.as_str()))
+        .collect();
     let host = route.host.clone().unwrap_or_else(|| address.to_string());
     let bytes = client::wire(&delivery, &host, &extra);
-    say(&format!("--> {} {} {} bytes to {address}\n", delivery.method, delivery.path, delivery.body.len()));
+    say(&format!(
+        "--> {} {} {} bytes to {address}\n",
+        delivery.method,
+        delivery.path,
+        delivery.body.len()
+    ));
     let answer = client::exchange(address, &bytes, TIMEOUT).map_err(|error| {
         tell(&format!("error: no answer from {address}: {error}"));
         IO
     })?;
-    let id = answer.header("x-gatepost-request-id").unwrap_or("-").to_owned();
-    let verdict = if (200..300).contains(&answer.status) { "forwarded" } else { "refused" };
+    let id = answer
+        .header("x-gatepost-request-id")
+        .unwrap_or("-")
+        .to_owned();
+    let verdict = if (200..300).contains(&answer.status) {
+        "forwarded"
+    } else {
+        "refused"
+    };
     say(&format!("<-- {} {verdict}, request {id}\n", answer.status));
-    say(&format!("{}\n", String::from_utf8_lossy(&answer.body).trim_end()));
-    if verdict == "forwarded" { Ok(()) } else { Err(NO) }
+    say(&format!(
+        "{}\n",
+        String::from_utf8_lossy(&answer.body).trim_end()
+    ));
+    if verdict == "forwarded" {
+        Ok(())
+    } else {
+        Err(NO)
+    }
 }
 
 /// The bytes of `--data`, else of a sample of the provider.
@@ -141,7 +169,10 @@ fn body(arguments: &Arguments, loaded: &Loaded, route: &Route) -> Result<Vec<u8>
         },
         (None, Some(_)) => {
             let known: Vec<&str> = samples.iter().map(|(kind, _)| kind.as_str()).collect();
-            Err(format!("there is no such sample; there are: {}", known.join(", ")))
+            Err(format!(
+                "there is no such sample; there are: {}",
+                known.join(", ")
+            ))
         }
         (None, None) => Ok(b"{\"type\":\"sample\",\"id\":\"sample-1\"}".to_vec()),
     }
@@ -150,7 +181,10 @@ fn body(arguments: &Arguments, loaded: &Loaded, route: &Route) -> Result<Vec<u8>
 fn address(arguments: &Arguments, listen: &Listen) -> Result<SocketAddr, String> {
     if let Some(to) = &arguments.to {
         let to = to.trim_start_matches("http://").trim_end_matches('/');
-        let resolved = to.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+        let resolved = to
+            .to_socket_addrs()
+            .ok()
+            .and_then(|mut addresses| addresses.next());
         return resolved.ok_or_else(|| format!("`{to}` is not host:port"));
     }
     match listen {

@@ -16,9 +16,14 @@ pub(super) struct Arguments {
 pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
     let environment = environment(arguments.dev);
     let mut loaded = load(path, &environment)?;
-    let Some(config) = loaded.config.take() else { return Err(CONFIG) };
+    let Some(config) = loaded.config.take() else {
+        return Err(CONFIG);
+    };
     let watched = std::mem::take(&mut loaded.watched);
-    let origin = Origin { path: Some(path.to_path_buf()), environment };
+    let origin = Origin {
+        path: Some(path.to_path_buf()),
+        environment,
+    };
     server::run(config, watched, origin, Control::default()).map_err(|error| {
         tell(&format!("error: {error}"));
         IO

@@ -59,8 +59,25 @@ pub fn parse(name: &str, text: &str, folder: PathBuf, environment: &Environment)
     shape::check(&root, &ROOT, &mut problems);
     let mut compiler = Compiler::new(environment, files, problems, folder);
     // What cannot be read whole would only give problems that are not there.
-    let config = if readable { compiler.config(&root) } else { None };
-    let Compiler { files, problems, missing, watched, .. } = compiler;
+    let config = if readable {
+        compiler.config(&root)
+    } else {
+        None
+    };
+    let Compiler {
+        files,
+        problems,
+        missing,
+        watched,
+        ..
+    } = compiler;
     let config = config.filter(|_| problems.errors() == 0);
-    Loaded { config, problems, files, root, missing, watched }
+    Loaded {
+        config,
+        problems,
+        files,
+        root,
+        missing,
+        watched,
+    }
 }

@@ -1,10 +1,7 @@
 //! "Did you mean": the known word closest to a mistyped one.
 
 /// The candidate that differs from `word` in the fewest letters, if in a third of them at most.
-pub fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Nobody mistypes a key of this length; a hostile one would cost its square.
     if word.len() > 64 {
         return None;

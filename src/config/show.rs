@@ -36,7 +36,10 @@ pub fn effective(loaded: &Loaded) -> String {
 /// The samples of the route at `path`: event type and file.
 pub fn samples(loaded: &Loaded, path: &str) -> Vec<(String, String)> {
     let routes = loaded.root.list("route").unwrap_or_default();
-    let own = routes.iter().filter_map(Node::table).find(|table| table.text("path") == Some(path));
+    let own = routes
+        .iter()
+        .filter_map(Node::table)
+        .find(|table| table.text("path") == Some(path));
     let table = own.and_then(|own| overlaid(own, &loaded.root, PathBuf::new()));
     let samples = table.as_ref().and_then(|table| table.table("samples"));
     samples
@@ -50,7 +53,12 @@ pub fn samples(loaded: &Loaded, path: &str) -> Vec<(String, String)> {
 fn keys(text: &mut String, table: &Table) {
     for entry in &table.entries {
         if !ABOUT.contains(&&*entry.name) {
-            let _ = writeln!(text, "{} = {}", key(&entry.name), inline(&entry.name, &entry.node));
+            let _ = writeln!(
+                text,
+                "{} = {}",
+                key(&entry.name),
+                inline(&entry.name, &entry.node)
+            );
         }
     }
 }
@@ -71,7 +79,13 @@ fn inline(name: &str, node: &Node) -> String {
             let entries: Vec<String> = table
                 .entries
                 .iter()
-                .map(|entry| format!("{} = {}", key(&entry.name), inline(&entry.name, &entry.node)))
+                .map(|entry| {
+                    format!(
+                        "{} = {}",
+                        key(&entry.name),
+                        inline(&entry.name, &entry.node)
+                    )
+                })
                 .collect();
             format!("{{ {} }}", entries.join(", "))
         }
@@ -80,7 +94,11 @@ fn inline(name: &str, node: &Node) -> String {
 
 fn key(name: &str) -> String {
     let bare = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    if !name.is_empty() && name.bytes().all(bare) { name.to_owned() } else { quoted(name) }
+    if !name.is_empty() && name.bytes().all(bare) {
+        name.to_owned()
+    } else {
+        quoted(name)
+    }
 }
 
 /// A TOML basic string.

@@ -22,13 +22,21 @@ pub(super) enum Ground {
     /// The route passes everything through.
     Passthrough(Incoming),
     /// Every step passed.
-    Verified { verified: Verified, event: Event, reserved: Reserved },
+    Verified {
+        verified: Verified,
+        event: Event,
+        reserved: Reserved,
+    },
 }
 
 impl Permit {
     /// Every step passed.
     pub(super) fn verified(verified: Verified, event: Event, reserved: Reserved) -> Self {
-        Self(Ground::Verified { verified, event, reserved })
+        Self(Ground::Verified {
+            verified,
+            event,
+            reserved,
+        })
     }
 
     /// For a route that only observes: forwards what was refused, without any claim.

@@ -51,7 +51,10 @@ pub(super) async fn serve(connection: Connection, socket: Socket) {
         (socket, connection.peer)
     };
     let tls = shared.tls.load_full();
-    let peer = Peer { address, secure: tls.is_some() };
+    let peer = Peer {
+        address,
+        secure: tls.is_some(),
+    };
     let Some(tls) = tls else {
         let (socket, h2) = if shared.server.h2c {
             match tokio::time::timeout(time, sniff(socket)).await {

@@ -75,14 +75,20 @@ fn apply(shared: &Shared, path: &Path, mut loaded: Loaded, watch: &mut Watch) {
     shared.gate.store(Arc::new(gate));
     *watch = Watch::new(std::mem::take(&mut loaded.watched));
     shared.telemetry.metrics.reloaded(true);
-    shared.telemetry.log.write(Level::Info, "configuration reloaded", |line| {
-        line.field("file", &path.display().to_string());
-        line.number("warnings", loaded.problems.warnings());
-    });
+    shared
+        .telemetry
+        .log
+        .write(Level::Info, "configuration reloaded", |line| {
+            line.field("file", &path.display().to_string());
+            line.number("warnings", loaded.problems.warnings());
+        });
 }
 
 fn refuse(shared: &Shared, why: &str) {
     shared.telemetry.metrics.reloaded(false);
     let message = "the new configuration cannot be used; the old one stays";
-    shared.telemetry.log.write(Level::Error, message, |line| line.field("problems", why));
+    shared
+        .telemetry
+        .log
+        .write(Level::Error, message, |line| line.field("problems", why));
 }

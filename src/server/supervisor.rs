@@ -42,18 +42,32 @@ pub fn run(
     origin: Origin,
     control: Control,
 ) -> io::Result<()> {
-    let log = control.log.unwrap_or_else(|| Log::new(config.log.format, config.log.level));
+    let log = control
+        .log
+        .unwrap_or_else(|| Log::new(config.log.format, config.log.level));
     let telemetry = Arc::new(Telemetry::new(log));
-    let (desks, polling) = ([(Desk::Health, config.health.clone()), (Desk::Admin, config.admin.clone())], config.reload);
+    let (desks, polling) = (
+        [
+            (Desk::Health, config.health.clone()),
+            (Desk::Admin, config.admin.clone()),
+        ],
+        config.reload,
+    );
     let shared = Arc::new(Shared::new(config, telemetry.clone()));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let listen = shared.server.listen.clone();
-    let (listeners, bound) = Listener::open(&listen, cores).map_err(|error| naming(&listen, &error))?;
+    let (listeners, bound) =
+        Listener::open(&listen, cores).map_err(|error| naming(&listen, &error))?;
     let mut side = Vec::new();
     for (desk, listen) in desks {
         let Some(listen) = listen else { continue };
-        let (opened, bound) = Listener::open(&listen, 1).map_err(|error| naming(&listen, &error))?;
-        side.extend(opened.into_iter().map(|listener| (desk, listener, bound.clone())));
+        let (opened, bound) =
+            Listener::open(&listen, 1).map_err(|error| naming(&listen, &error))?;
+        side.extend(
+            opened
+                .into_iter()
+                .map(|listener| (desk, listener, bound.clone())),
+        );
     }
     let workers = listeners
         .into_iter()
@@ -73,7 +87,9 @@ pub fn run(
         line.number("routes", gate.routes.all().len());
         line.number("cores", cores);
     });
-    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let outcome = runtime.block_on(async {
         for (desk, listener, _) in side {
             serve_desk(&shared, desk, listener)?;
@@ -82,7 +98,15 @@ pub fn run(
             // Whoever asked may be gone.
             drop(listening.send(bound));
         }
-        supervise(&shared, &origin, Watch::new(watched), polling, control.stop, workers).await
+        supervise(
+            &shared,
+            &origin,
+            Watch::new(watched),
+            polling,
+            control.stop,
+            workers,
+        )
+        .await
     });
     telemetry.log.flush();
     outcome
@@ -93,10 +117,14 @@ fn naming(listen: &Listen, error: &io::Error) -> io::Error {
 }
 
 fn spawn(shared: Arc<Shared>, listener: Listener) -> io::Result<JoinHandle<io::Result<()>>> {
-    std::thread::Builder::new().name("worker".into()).spawn(move || {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(worker::serve(shared, listener))
-    })
+    std::thread::Builder::new()
+        .name("worker".into())
+        .spawn(move || {
+            let runtime = runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            runtime.block_on(worker::serve(shared, listener))
+        })
 }
 
 fn serve_desk(shared: &Arc<Shared>, desk: Desk, listener: Listener) -> io::Result<()> {

@@ -55,9 +55,14 @@ fn accept(
     peer: IpAddr,
 ) {
     // Above the limit a connection is closed at once: an answer would cost what is short.
-    let Some(place) = shared.connections.reserve(1) else { return };
-    let connection =
-        Connection { shared: shared.clone(), pool: pool.clone(), peer: peer.to_canonical() };
+    let Some(place) = shared.connections.reserve(1) else {
+        return;
+    };
+    let connection = Connection {
+        shared: shared.clone(),
+        pool: pool.clone(),
+        peer: peer.to_canonical(),
+    };
     let alive = alive.clone();
     drop(tokio::spawn(async move {
         connection::serve(connection, socket).await;

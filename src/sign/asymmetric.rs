@@ -4,8 +4,9 @@ use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING,
-    ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _,
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING,
+    ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
+    EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _,
 };
 use rsa::pkcs1v15;
 use rsa::pkcs8::{DecodePrivateKey as _, EncodePublicKey as _, LineEnding};
@@ -54,7 +55,10 @@ impl PrivateKey {
 
     fn from_der(der: &[u8]) -> Result<Self, SignError> {
         let rsa = RsaPrivateKey::from_pkcs8_der(der).ok();
-        Ok(Self { der: Zeroizing::new(der.to_vec()), rsa })
+        Ok(Self {
+            der: Zeroizing::new(der.to_vec()),
+            rsa,
+        })
     }
 
     /// The public half of an RSA key, in SPKI PEM.
@@ -90,9 +94,13 @@ impl PrivateKey {
     ) -> Result<Vec<u8>, SignError> {
         let fixed = form == SignatureFormat::P1363;
         match algorithm {
-            Algorithm::EcdsaP256Sha256 if fixed => self.ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING, message),
+            Algorithm::EcdsaP256Sha256 if fixed => {
+                self.ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING, message)
+            }
             Algorithm::EcdsaP256Sha256 => self.ecdsa(&ECDSA_P256_SHA256_ASN1_SIGNING, message),
-            Algorithm::EcdsaP384Sha384 if fixed => self.ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING, message),
+            Algorithm::EcdsaP384Sha384 if fixed => {
+                self.ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING, message)
+            }
             Algorithm::EcdsaP384Sha384 => self.ecdsa(&ECDSA_P384_SHA384_ASN1_SIGNING, message),
             Algorithm::Ed25519 => {
                 let pair = Ed25519KeyPair::from_pkcs8(&self.der).map_err(|_| FAILED)?;
@@ -127,17 +135,27 @@ impl PrivateKey {
         message: &[u8],
     ) -> Result<Vec<u8>, SignError> {
         let pair = EcdsaKeyPair::from_pkcs8(algorithm, &self.der).map_err(|_| FAILED)?;
-        let signature = pair.sign(&SystemRandom::new(), message).map_err(|_| FAILED)?;
+        let signature = pair
+            .sign(&SystemRandom::new(), message)
+            .map_err(|_| FAILED)?;
         Ok(signature.as_ref().to_vec())
     }
 
     fn pkcs1(&self, hash: Hash, message: &[u8]) -> Result<Vec<u8>, SignError> {
         let key = self.rsa.clone().ok_or(FAILED)?;
         Ok(match hash {
-            Hash::Sha1 => pkcs1v15::SigningKey::<Sha1>::new(key).sign(message).to_vec(),
-            Hash::Sha256 => pkcs1v15::SigningKey::<Sha256>::new(key).sign(message).to_vec(),
-            Hash::Sha384 => pkcs1v15::SigningKey::<Sha384>::new(key).sign(message).to_vec(),
-            Hash::Sha512 => pkcs1v15::SigningKey::<Sha512>::new(key).sign(message).to_vec(),
+            Hash::Sha1 => pkcs1v15::SigningKey::<Sha1>::new(key)
+                .sign(message)
+                .to_vec(),
+            Hash::Sha256 => pkcs1v15::SigningKey::<Sha256>::new(key)
+                .sign(message)
+                .to_vec(),
+            Hash::Sha384 => pkcs1v15::SigningKey::<Sha384>::new(key)
+                .sign(message)
+                .to_vec(),
+            Hash::Sha512 => pkcs1v15::SigningKey::<Sha512>::new(key)
+                .sign(message)
+                .to_vec(),
         })
     }
 
@@ -151,15 +169,15 @@ impl PrivateKey {
         };
         let random = &mut Random;
         Ok(match hash {
-            Hash::Sha1 | Hash::Sha256 => {
-                pss::SigningKey::<Sha256>::new_with_salt_len(key, length).sign_with_rng(random, message).to_vec()
-            }
-            Hash::Sha384 => {
-                pss::SigningKey::<Sha384>::new_with_salt_len(key, length).sign_with_rng(random, message).to_vec()
-            }
-            Hash::Sha512 => {
-                pss::SigningKey::<Sha512>::new_with_salt_len(key, length).sign_with_rng(random, message).to_vec()
-            }
+            Hash::Sha1 | Hash::Sha256 => pss::SigningKey::<Sha256>::new_with_salt_len(key, length)
+                .sign_with_rng(random, message)
+                .to_vec(),
+            Hash::Sha384 => pss::SigningKey::<Sha384>::new_with_salt_len(key, length)
+                .sign_with_rng(random, message)
+                .to_vec(),
+            Hash::Sha512 => pss::SigningKey::<Sha512>::new_with_salt_len(key, length)
+                .sign_with_rng(random, message)
+                .to_vec(),
         })
     }
 }

@@ -68,7 +68,13 @@ pub fn sign(
     now: Moment,
     tamper: Option<Tamper>,
 ) -> Outcome {
-    let mut signer = Signer { delivery, private_key, now, tamper, changed: false };
+    let mut signer = Signer {
+        delivery,
+        private_key,
+        now,
+        tamper,
+        changed: false,
+    };
     for group in &plan.groups {
         if let Some(step) = group.first() {
             signer.step(step)?;
@@ -148,13 +154,19 @@ impl Signer<'_> {
         if let Some(rule) = &step.body_hash {
             let mut hasher = Hasher::new(rule.hash);
             hasher.update(&self.delivery.body);
-            claims.insert(rule.claim.clone(), rule.encoding.encode(&hasher.finish()).into());
+            claims.insert(
+                rule.claim.clone(),
+                rule.encoding.encode(&hasher.finish()).into(),
+            );
         }
         let known = step.algorithms.first().ok_or(SignError("no algorithm"))?;
         let text = |value: &Value| Encoding::Base64Url.encode(value.to_string().as_bytes());
         let header = text(&serde_json::json!({ "alg": known.name, "typ": "JWT" }));
         let message = format!("{header}.{}", text(&Value::Object(claims)));
-        let held = step.keys.candidates(self.now, None).find(|held| held.key.serves(known));
+        let held = step
+            .keys
+            .candidates(self.now, None)
+            .find(|held| held.key.serves(known));
         let secret = held.and_then(|held| held.key.shared_secret());
         let signature = match (secret, self.private_key) {
             (Some(secret), _) => {
@@ -175,14 +187,22 @@ impl Signer<'_> {
 
     fn signature(&mut self, step: &Signature) -> Outcome {
         let unit = step.freshness.as_ref().map(|freshness| freshness.unit);
-        let now = if unit.is_some() { self.signing_time() } else { self.now };
+        let now = if unit.is_some() {
+            self.signing_time()
+        } else {
+            self.now
+        };
         let claim = Claim {
             signatures: Vec::new(),
             timestamp: unit.map(|unit| unit.write(now)),
             id: Some(format!("msg_{}", now.as_millisecond())),
             key_id: self.key_name(step),
         };
-        if let Some(place) = step.freshness.as_ref().and_then(|freshness| freshness.place.as_ref()) {
+        if let Some(place) = step
+            .freshness
+            .as_ref()
+            .and_then(|freshness| freshness.place.as_ref())
+        {
             let text = claim.timestamp.clone().unwrap_or_default();
             self.put(place, text.into_bytes())?;
         }
@@ -215,13 +235,22 @@ impl Signer<'_> {
                 Ok(hasher.finish())
             }
             Prover::Hmac(keys) => {
-                let key = &keys.candidates(self.now, None).next().ok_or(NONE_IN_FORCE)?.key;
+                let key = &keys
+                    .candidates(self.now, None)
+                    .next()
+                    .ok_or(NONE_IN_FORCE)?
+                    .key;
                 let secret = self.other_key(key.secret().expose().to_vec());
                 let mut mac = key.start_with(&secret).ok_or(NONE_IN_FORCE)?;
                 self.feed(step, claim, &secret, |bytes| mac.update(bytes))?;
                 Ok(mac.finish())
             }
-            Prover::PublicKey { algorithm, salt, form, .. } => {
+            Prover::PublicKey {
+                algorithm,
+                salt,
+                form,
+                ..
+            } => {
                 let key = self.private_key.ok_or(NEEDS_PRIVATE_KEY)?;
                 let key = self.other_private_key(key)?;
                 let mut message = Vec::new();
@@ -245,16 +274,23 @@ impl Signer<'_> {
             query: self.delivery.query.as_deref(),
             headers: &self.delivery.headers,
         };
-        let context = Context { head: &head, claim, body: Some(&body), secret };
-        step.message
-            .feed(&context, sink)
-            .map_err(|_| SignError("the message needs a header or field that the sample does not have"))
+        let context = Context {
+            head: &head,
+            claim,
+            body: Some(&body),
+            secret,
+        };
+        step.message.feed(&context, sink).map_err(|_| {
+            SignError("the message needs a header or field that the sample does not have")
+        })
     }
 
     fn key_name(&self, step: &Signature) -> Option<String> {
         match &step.prover {
             Prover::Hmac(keys) => name(keys, self.now),
-            Prover::Digest { secrets, .. } => secrets.as_ref().and_then(|keys| name(keys, self.now)),
+            Prover::Digest { secrets, .. } => {
+                secrets.as_ref().and_then(|keys| name(keys, self.now))
+            }
             Prover::PublicKey { keys, .. } => name(keys, self.now),
         }
     }
@@ -263,16 +299,17 @@ impl Signer<'_> {
         match place {
             Place::Header(header) => self.header(header, value),
             Place::Query(field) => {
-                let text = String::from_utf8(value).map_err(|_| SignError("the value is not text"))?;
+                let text =
+                    String::from_utf8(value).map_err(|_| SignError("the value is not text"))?;
                 let pair = format!("{field}={}", percent_encoded(&text));
                 let query = self.delivery.query.take();
                 self.delivery.query =
                     Some(query.map_or_else(|| pair.clone(), |query| format!("{query}&{pair}")));
                 Ok(())
             }
-            Place::Form(_) | Place::Json(_) => {
-                Err(SignError("the proof stands in the body: a sample cannot be signed"))
-            }
+            Place::Form(_) | Place::Json(_) => Err(SignError(
+                "the proof stands in the body: a sample cannot be signed",
+            )),
         }
     }
 
@@ -298,11 +335,19 @@ impl Signer<'_> {
     }
 
     fn other_key(&mut self, secret: Vec<u8>) -> Vec<u8> {
-        if self.tampers(Tamper::Key) { b"another-secret-that-is-not-the-one".to_vec() } else { secret }
+        if self.tampers(Tamper::Key) {
+            b"another-secret-that-is-not-the-one".to_vec()
+        } else {
+            secret
+        }
     }
 
     fn other_private_key(&mut self, key: &PrivateKey) -> Result<PrivateKey, SignError> {
-        if self.tampers(Tamper::Key) { key.another() } else { Ok(key.clone()) }
+        if self.tampers(Tamper::Key) {
+            key.another()
+        } else {
+            Ok(key.clone())
+        }
     }
 
     fn altered(&mut self, mut bytes: Vec<u8>) -> Vec<u8> {
@@ -341,11 +386,17 @@ fn first(
     secrets: &Ring<crate::secret::Secret>,
     now: Moment,
 ) -> Result<&crate::secret::Secret, SignError> {
-    secrets.candidates(now, None).next().map(|held| &held.key).ok_or(NONE_IN_FORCE)
+    secrets
+        .candidates(now, None)
+        .next()
+        .map(|held| &held.key)
+        .ok_or(NONE_IN_FORCE)
 }
 
 fn name<K>(keys: &Ring<K>, now: Moment) -> Option<String> {
-    keys.candidates(now, None).next().map(|held| held.name.to_string())
+    keys.candidates(now, None)
+        .next()
+        .map(|held| held.name.to_string())
 }
 
 fn percent_encoded(text: &str) -> String {

@@ -23,7 +23,11 @@ pub enum Format {
 impl Format {
     /// Text on a terminal, JSON elsewhere.
     pub fn detect() -> Self {
-        if std::io::stderr().is_terminal() { Self::Text } else { Self::Json }
+        if std::io::stderr().is_terminal() {
+            Self::Text
+        } else {
+            Self::Json
+        }
     }
 }
 
@@ -69,7 +73,9 @@ struct Waiting {
 
 impl fmt::Debug for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Log").field("level", &self.level).finish_non_exhaustive()
+        f.debug_struct("Log")
+            .field("level", &self.level)
+            .finish_non_exhaustive()
     }
 }
 
@@ -85,8 +91,16 @@ impl Log {
 
     /// Starts a log that is written elsewhere, each line at once.
     pub fn to(format: Format, level: Level, sink: Box<dyn Write + Send>) -> Self {
-        let waiting = Mutex::new(Waiting { lines: Vec::new(), sink });
-        Self { json: format == Format::Json, level, at_once: true, waiting }
+        let waiting = Mutex::new(Waiting {
+            lines: Vec::new(),
+            sink,
+        });
+        Self {
+            json: format == Format::Json,
+            level,
+            at_once: true,
+            waiting,
+        }
     }
 
     /// Whether lines of this level are shown.

@@ -23,7 +23,10 @@ pub struct Telemetry {
 impl Telemetry {
     /// Starts with an empty log and all counts at zero.
     pub fn new(log: Log) -> Self {
-        Self { log, metrics: Metrics::new() }
+        Self {
+            log,
+            metrics: Metrics::new(),
+        }
     }
 }
 

@@ -33,7 +33,12 @@ async fn connect(settings: &Settings) -> io::Result<SendRequest<Outgoing>> {
     match tls {
         None => speak(socket).await,
         Some((config, name)) => {
-            speak(TlsConnector::from(config.clone()).connect(name.clone(), socket).await?).await
+            speak(
+                TlsConnector::from(config.clone())
+                    .connect(name.clone(), socket)
+                    .await?,
+            )
+            .await
         }
     }
 }
@@ -42,8 +47,9 @@ async fn speak<S>(stream: S) -> io::Result<SendRequest<Outgoing>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    let (sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(io::Error::other)?;
     // Ends by itself when the sender is dropped or the app hangs up; its error is the request's.
     drop(tokio::spawn(connection.with_upgrades()));
     Ok(sender)

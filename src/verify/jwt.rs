@@ -73,7 +73,9 @@ pub struct Key {
 
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Key").field("family", &self.family).finish_non_exhaustive()
+        f.debug_struct("Key")
+            .field("family", &self.family)
+            .finish_non_exhaustive()
     }
 }
 
@@ -81,7 +83,11 @@ impl Key {
     /// A shared secret.
     pub fn shared(secret: &Secret) -> Self {
         let key = DecodingKey::from_secret(secret.expose());
-        Self { id: None, family: Family::Shared, key }
+        Self {
+            id: None,
+            family: Family::Shared,
+            key,
+        }
     }
 
     /// A public key.
@@ -90,16 +96,25 @@ impl Key {
             Material::Ed25519(bytes) => (Family::Ed25519, DecodingKey::from_ed_der(bytes)),
             Material::P256(point) => (Family::P256, DecodingKey::from_ec_der(point)),
             Material::P384(point) => (Family::P384, DecodingKey::from_ec_der(point)),
-            Material::Rsa { modulus, exponent } => {
-                (Family::Rsa, DecodingKey::from_rsa_raw_components(modulus, exponent))
-            }
+            Material::Rsa { modulus, exponent } => (
+                Family::Rsa,
+                DecodingKey::from_rsa_raw_components(modulus, exponent),
+            ),
         };
-        Self { id: public.id.clone(), family, key }
+        Self {
+            id: public.id.clone(),
+            family,
+            key,
+        }
     }
 
     /// The bytes of a shared secret, for signing.
     pub fn shared_secret(&self) -> Option<&[u8]> {
-        if self.family == Family::Shared { self.key.try_get_as_bytes().ok() } else { None }
+        if self.family == Family::Shared {
+            self.key.try_get_as_bytes().ok()
+        } else {
+            None
+        }
     }
 
     /// Whether this key can check this algorithm.
@@ -126,7 +141,12 @@ const fn known(
     algorithm: Algorithm,
     family: Family,
 ) -> Known {
-    Known { name, label, algorithm, family }
+    Known {
+        name,
+        label,
+        algorithm,
+        family,
+    }
 }
 
 /// The algorithms of the grammar. `none` is not among them.
@@ -206,9 +226,11 @@ impl Jwt {
         proof.claims = Some(payload);
         Ok(match outcome {
             None => Outcome::Passed(proof),
-            Some((rule, claimed)) => {
-                Outcome::NeedsBody(Begun { claimed, hasher: Hasher::new(rule.hash), proof })
-            }
+            Some((rule, claimed)) => Outcome::NeedsBody(Begun {
+                claimed,
+                hasher: Hasher::new(rule.hash),
+                proof,
+            }),
         })
     }
 
@@ -218,10 +240,16 @@ impl Jwt {
             serde_json::from_slice(&decode(header)?).map_err(|_| Rejection::JwtMalformed)?;
         // RFC 7515 §4.1.11: an extension that is not understood must not be ignored. `b64`
         // (RFC 7797) and `zip` change what the bytes mean.
-        if ["crit", "b64", "zip"].iter().any(|name| header.contains_key(*name)) {
+        if ["crit", "b64", "zip"]
+            .iter()
+            .any(|name| header.contains_key(*name))
+        {
             return Err(Rejection::JwtMalformed);
         }
-        let named = header.get("alg").and_then(Value::as_str).ok_or(Rejection::JwtMalformed)?;
+        let named = header
+            .get("alg")
+            .and_then(Value::as_str)
+            .ok_or(Rejection::JwtMalformed)?;
         let algorithm = self
             .algorithms
             .iter()
@@ -246,8 +274,12 @@ impl Jwt {
             if other || !held.key.serves(algorithm) {
                 continue;
             }
-            let verdict = 
-                jsonwebtoken::crypto::verify(signature, signed.as_bytes(), key, algorithm.algorithm);
+            let verdict = jsonwebtoken::crypto::verify(
+                signature,
+                signed.as_bytes(),
+                key,
+                algorithm.algorithm,
+            );
             if verdict.is_ok_and(|genuine| genuine) {
                 return Ok(held.name.clone());
             }
@@ -268,9 +300,10 @@ impl Jwt {
         let addressed = match claims.get("aud") {
             _ if self.audiences.is_empty() => true,
             Some(Value::String(only)) => holds(&self.audiences, only),
-            Some(Value::Array(several)) => {
-                several.iter().filter_map(Value::as_str).any(|one| holds(&self.audiences, one))
-            }
+            Some(Value::Array(several)) => several
+                .iter()
+                .filter_map(Value::as_str)
+                .any(|one| holds(&self.audiences, one)),
             _ => false,
         };
         if !addressed {
@@ -308,7 +341,9 @@ fn decode(part: &str) -> Result<Vec<u8>, Rejection> {
     if part.ends_with('=') {
         return Err(Rejection::JwtMalformed);
     }
-    Encoding::Base64Url.decode(part.as_bytes()).ok_or(Rejection::JwtMalformed)
+    Encoding::Base64Url
+        .decode(part.as_bytes())
+        .ok_or(Rejection::JwtMalformed)
 }
 
 /// A `NumericDate` (RFC 7519 §2): a number, never a text that looks like one.
@@ -322,12 +357,20 @@ fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, Rejectio
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "milliseconds stay exact in 53 bits for millennia")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds stay exact in 53 bits for millennia"
+)]
 fn seconds(now: Moment) -> f64 {
     now.as_millisecond() as f64 / 1000.0
 }
 
 fn body_hash(rule: &BodyHash, claims: &Map<String, Value>) -> Result<Vec<u8>, Rejection> {
-    let text = claims.get(&rule.claim).and_then(Value::as_str).ok_or(Rejection::JwtClaim)?;
-    rule.encoding.decode(text.as_bytes()).ok_or(Rejection::JwtBodyHash)
+    let text = claims
+        .get(&rule.claim)
+        .and_then(Value::as_str)
+        .ok_or(Rejection::JwtClaim)?;
+    rule.encoding
+        .decode(text.as_bytes())
+        .ok_or(Rejection::JwtBodyHash)
 }

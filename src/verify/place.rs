@@ -85,7 +85,10 @@ pub(super) fn single_header<'a>(
 }
 
 /// The one value of a query or form field, decoded.
-pub(super) fn single_field<'a>(text: &'a [u8], name: &str) -> Result<Option<Cow<'a, [u8]>>, Rejection> {
+pub(super) fn single_field<'a>(
+    text: &'a [u8],
+    name: &str,
+) -> Result<Option<Cow<'a, [u8]>>, Rejection> {
     match form::single(text, name) {
         Ok(value) => Ok(value.map(|value| match value {
             Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
@@ -102,8 +105,13 @@ pub(super) fn single_field<'a>(text: &'a [u8], name: &str) -> Result<Option<Cow<
 /// `CredentialRepeated` when a key on the way is repeated, `SignatureMalformed` for an object or
 /// a list: it must not be read as if it were empty.
 pub(super) fn json_scalar(selection: &Selection, body: &[u8]) -> Result<Option<String>, Rejection> {
-    let Ok(document) = selection.read(body) else { return Ok(None) };
-    let Some(Found { values, ambiguous, .. }) = document.found.into_iter().next() else {
+    let Ok(document) = selection.read(body) else {
+        return Ok(None);
+    };
+    let Some(Found {
+        values, ambiguous, ..
+    }) = document.found.into_iter().next()
+    else {
         return Ok(None);
     };
     if ambiguous || values.len() > 1 {

@@ -1,21 +1,23 @@
-//! What the demo sends: for each provider a genuine event and the forgeries it must not fall for.
+//! What the demo sends: for each route its provider's samples, genuine, and the forgeries that the
+//! route's scheme must not fall for.
 
 use std::collections::BTreeMap;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 
 use crate::command::client::wire;
-use crate::config::catalogue;
+use crate::config::{Loaded, catalogue, show};
 use crate::rejection::Rejection;
-use crate::route::{Mode, Route, Routes};
+use crate::route::{Mode, Route};
 use crate::sign::{Delivery, PrivateKey, SignError, Tamper, sign};
-use crate::verify::{Encoding, Hash};
+use crate::verify::signed::{Prover, Signature};
+use crate::verify::{Encoding, Hash, Place, Plan, Step};
 
 /// One request and its expected outcome.
 pub(super) struct Case {
-    pub(super) title: &'static str,
-    pub(super) name: &'static str,
+    pub(super) route: String,
+    pub(super) name: String,
     pub(super) bytes: Vec<u8>,
     pub(super) refusal: Option<Rejection>,
 }
@@ -23,184 +25,236 @@ pub(super) struct Case {
 /// The throw-away keys of one run.
 pub(super) struct Keys {
     secret: String,
-    prelude: PrivateKey,
+    private: PrivateKey,
 }
 
 impl Keys {
     pub(super) fn generate() -> Result<Self, SignError> {
         let mut bytes = [0; 24];
-        aws_lc_rs::rand::fill(&mut bytes).map_err(|_| SignError("this system has no randomness"))?;
-        Ok(Self { secret: Encoding::Base64Url.encode(&bytes), prelude: PrivateKey::generate_rsa()? })
+        aws_lc_rs::rand::fill(&mut bytes)
+            .map_err(|_| SignError("this system has no randomness"))?;
+        Ok(Self {
+            secret: Encoding::Base64Url.encode(&bytes),
+            private: PrivateKey::generate_rsa()?,
+        })
     }
 
-    /// The variables that [`sidecar`] names.
+    /// The variables that `demo.toml` names.
     pub(super) fn variables(&self) -> Result<BTreeMap<String, String>, String> {
-        let public = self.prelude.public_pem().map_err(|error| error.to_string())?;
-        Ok([("DEMO_SECRET".to_owned(), self.secret.clone()), ("DEMO_KEY".to_owned(), public)].into())
+        let public = self
+            .private
+            .public_pem()
+            .map_err(|error| error.to_string())?;
+        Ok([
+            ("DEMO_SECRET".to_owned(), self.secret.clone()),
+            ("DEMO_KEY".to_owned(), public),
+        ]
+        .into())
     }
 }
 
-/// An address that Prelude publishes, one that IDWise's route allows, and one of nobody.
-const PRELUDE: &str = "34.252.67.209";
-const IDWISE: &str = "198.51.100.7";
+/// An address that no route allows.
 const STRANGER: &str = "203.0.113.9";
 
-/// The demo's configuration: what a user would write, but for the addresses of the listeners.
-pub(super) fn sidecar() -> String {
-    let routes: String = [
-        ("prove", "secret = { env = \"DEMO_SECRET\", name = \"portal\" }"),
-        ("proven", "secret = { env = \"DEMO_SECRET\", name = \"agent\" }"),
-        ("authento", "secret = { env = \"DEMO_SECRET\", name = \"dashboard\" }"),
-        (
-            "idwise",
-            "secret = { env = \"DEMO_SECRET\", name = \"password\" }\n\
-             verify = [{ scheme = \"basic\", username = \"idwise\" }]\nallow_ips = [\"198.51.100.0/24\"]",
-        ),
-        ("prelude", "public_key = { env = \"DEMO_KEY\", name = \"signing-key\" }"),
-    ]
-    .iter()
-    .map(|(name, keys)| format!("[[route]]\npath = \"/webhooks/{name}\"\nprovider = \"{name}\"\n{keys}\n\n"))
-    .collect();
-    // The demo is its own ingress: it says from where each request came.
-    format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n\n[upstream]\nurl = \"echo:\"\n\n\
-         [client_address]\ntrusted_proxies = [\"127.0.0.1\"]\n\n\
-         [health]\nlisten = \"off\"\n\n[admin]\nlisten = \"off\"\n\n{routes}"
-    )
-}
-
 /// Everything the demo sends, in order.
-pub(super) fn cases(routes: &Routes, keys: &Keys) -> Result<Vec<Case>, String> {
-    let mut made = Vec::new();
-    for route in routes.all() {
-        let maker = Maker::new(route, keys)?;
-        let cases = match route.provider.as_deref() {
-            Some("prove") => prove(&maker),
-            Some("proven") => proven(&maker),
-            Some("authento") => authento(&maker, keys),
-            Some("idwise") => idwise(&maker),
-            _ => prelude(&maker),
+pub(super) fn cases(loaded: &Loaded, routes: &[Route], keys: &Keys) -> Result<Vec<Case>, String> {
+    let mut cases = Vec::new();
+    for route in routes {
+        let Mode::Enforce(plan) = &route.mode else {
+            continue;
         };
-        made.extend(cases.map_err(|error| error.to_string())?);
+        let samples = show::samples(loaded, &route.name);
+        let (_, sample) = samples.last().ok_or("a provider without samples")?;
+        let from = plan.addresses.as_ref().and_then(|list| list.iter().next());
+        let maker = Maker {
+            route,
+            plan,
+            keys,
+            sample: catalogue::sample(sample).ok_or("a sample is missing")?,
+            from: from.map_or_else(|| STRANGER.to_owned(), ToString::to_string),
+        };
+        cases.extend(maker.cases().map_err(|error| error.to_string())?);
     }
-    Ok(made)
-}
-
-type Cases = Result<Vec<Case>, SignError>;
-
-fn prove(maker: &Maker<'_>) -> Cases {
-    const HEADER: &str = "x-prove-authorization";
-    use Rejection::{CredentialMissing, CredentialRepeated, JwtAlgorithmNotAllowed, JwtExpired, JwtMalformed, JwtSignature};
-    let good = maker.signed(None)?;
-    let token = text(&good, HEADER);
-    let payload = token.split('.').nth(1).unwrap_or_default().to_owned();
-    let none = Encoding::Base64Url.encode(b"{\"alg\":\"none\"}");
-    Ok(vec![
-        maker.genuine("two events in one delivery", &good),
-        maker.forged("signed with another secret", JwtSignature, &maker.signed(Some(Tamper::Key))?),
-        maker.forged("token a day old", JwtExpired, &maker.signed(Some(Tamper::Time))?),
-        maker.forged("token's signature changed", JwtSignature, &maker.signed(Some(Tamper::Signature))?),
-        maker.forged("no token", CredentialMissing, &maker.signed(Some(Tamper::Missing))?),
-        maker.forged("alg \"none\"", JwtAlgorithmNotAllowed, &with(&good, HEADER, &format!("Bearer {none}.{payload}."))),
-        maker.forged("half a token", JwtMalformed, &with(&good, HEADER, &format!("Bearer {payload}"))),
-        maker.forged("two tokens", CredentialRepeated, &twice(&good, HEADER)),
-    ])
-}
-
-fn proven(maker: &Maker<'_>) -> Cases {
-    use Rejection::{CredentialMissing, CredentialRepeated, CredentialWrong};
-    const HEADER: &str = "x-api-key";
-    let good = maker.signed(None)?;
-    let key = text(&good, HEADER);
-    let mut elsewhere = maker.signed(Some(Tamper::Missing))?;
-    elsewhere.query = Some(format!("X-API-Key={key}"));
-    Ok(vec![
-        maker.genuine("the key of the agent", &good),
-        maker.forged("another key", CredentialWrong, &maker.signed(Some(Tamper::Key))?),
-        maker.forged("one character changed", CredentialWrong, &maker.signed(Some(Tamper::Signature))?),
-        maker.forged("no key", CredentialMissing, &maker.signed(Some(Tamper::Missing))?),
-        maker.forged("the key and a character more", CredentialWrong, &with(&good, HEADER, &format!("{key}x"))),
-        maker.forged("the key in the query", CredentialMissing, &elsewhere),
-        maker.forged("the key twice", CredentialRepeated, &twice(&good, HEADER)),
-    ])
-}
-
-fn authento(maker: &Maker<'_>, keys: &Keys) -> Cases {
-    use Rejection::{CredentialRepeated, SignatureMalformed, SignatureMismatch, SignatureMissing};
-    const HEADER: &str = "x-payload-digest";
-    let good = maker.signed(None)?;
-    let digest = text(&good, HEADER);
-    let plain = Encoding::Hex.encode(&Hash::Sha256.of(&good.body));
-    let prefixed = Hash::Sha256.of(&[keys.secret.as_bytes(), &good.body].concat());
-    Ok(vec![
-        maker.genuine("a reviewed user", &good),
-        maker.forged("body changed after signing", SignatureMismatch, &maker.signed(Some(Tamper::Body))?),
-        maker.forged("signed with another secret", SignatureMismatch, &maker.signed(Some(Tamper::Key))?),
-        maker.forged("no digest", SignatureMissing, &maker.signed(Some(Tamper::Missing))?),
-        maker.forged("the plain SHA-256, which anybody can compute", SignatureMismatch, &with(&good, HEADER, &plain)),
-        maker.forged("SHA-256 of secret and body", SignatureMismatch, &with(&good, HEADER, &Encoding::Hex.encode(&prefixed))),
-        maker.forged("half a digest", SignatureMismatch, &with(&good, HEADER, digest.get(..32).unwrap_or_default())),
-        maker.forged("not hex", SignatureMalformed, &with(&good, HEADER, "zz")),
-        maker.forged("the digest twice", CredentialRepeated, &twice(&good, HEADER)),
-    ])
-}
-
-fn idwise(maker: &Maker<'_>) -> Cases {
-    use Rejection::{CredentialMalformed, CredentialMissing, CredentialWrong, IpNotAllowed};
-    const HEADER: &str = "authorization";
-    let maker = Maker { from: IDWISE, ..*maker };
-    let good = maker.signed(None)?;
-    let stranger = Maker { from: STRANGER, ..maker };
-    let other_user = Encoding::Base64.encode(b"admin:password");
-    Ok(vec![
-        maker.genuine("a finished journey", &good),
-        maker.forged("another password", CredentialWrong, &maker.signed(Some(Tamper::Key))?),
-        maker.forged("another user", CredentialWrong, &with(&good, HEADER, &format!("Basic {other_user}"))),
-        maker.forged("no credential", CredentialMissing, &maker.signed(Some(Tamper::Missing))?),
-        maker.forged("bearer instead of basic", CredentialMalformed, &with(&good, HEADER, "Bearer abc")),
-        stranger.forged("right credential, wrong address", IpNotAllowed, &good),
-    ])
-}
-
-fn prelude(maker: &Maker<'_>) -> Cases {
-    use Rejection::{IpNotAllowed, SignatureMalformed, SignatureMismatch, SignatureMissing};
-    const HEADER: &str = "x-webhook-signature";
-    let maker = Maker { from: PRELUDE, ..*maker };
-    let good = maker.signed(None)?;
-    let stranger = Maker { from: STRANGER, ..maker };
-    let value = text(&good, HEADER);
-    Ok(vec![
-        maker.genuine("a verification", &good),
-        maker.forged("body changed after signing", SignatureMismatch, &maker.signed(Some(Tamper::Body))?),
-        maker.forged("signed with another key", SignatureMismatch, &maker.signed(Some(Tamper::Key))?),
-        maker.forged("one bit of the signature changed", SignatureMismatch, &maker.signed(Some(Tamper::Signature))?),
-        maker.forged("no signature", SignatureMissing, &maker.signed(Some(Tamper::Missing))?),
-        maker.forged("another prefix", SignatureMalformed, &with(&good, HEADER, &value.replace("rsassa-pss-", "rsa-"))),
-        stranger.forged("right signature, wrong address", IpNotAllowed, &good),
-    ])
+    Ok(cases)
 }
 
 /// What makes the requests of one route.
-#[derive(Clone, Copy)]
 struct Maker<'a> {
     route: &'a Route,
+    plan: &'a Plan,
     keys: &'a Keys,
-    title: &'static str,
     sample: &'static [u8],
-    from: &'static str,
+    from: String,
 }
 
-impl<'a> Maker<'a> {
-    fn new(route: &'a Route, keys: &'a Keys) -> Result<Self, String> {
-        let (title, sample) = match route.provider.as_deref() {
-            Some("prove") => ("Prove: a signed token", "prove/batch.json"),
-            Some("proven") => ("Proven: an API key", "proven/connection-completed.json"),
-            Some("authento") => ("Authento: a keyed digest of the body", "authento/REVIEWED.json"),
-            Some("idwise") => ("IDWise: basic authentication, addresses", "idwise/Finished-Journey.json"),
-            _ => ("Prelude: an RSA-PSS signature of the body, addresses", "prelude/verify.authentication.json"),
+type Forged = (&'static str, Rejection, Delivery);
+
+impl Maker<'_> {
+    fn cases(&self) -> Result<Vec<Case>, SignError> {
+        let good = self.signed(None)?;
+        let mut cases = vec![self.case("genuine", None, &good, &self.from)];
+        for step in self.plan.groups.iter().filter_map(|group| group.first()) {
+            for (name, refusal, delivery) in self.forgeries(step, &good)? {
+                cases.push(self.case(name, Some(refusal), &delivery, &self.from));
+            }
+        }
+        if self.plan.addresses.is_some() {
+            let name = "genuine, but from another address";
+            cases.push(self.case(name, Some(Rejection::IpNotAllowed), &good, STRANGER));
+        }
+        Ok(cases)
+    }
+
+    fn forgeries(&self, step: &Step, good: &Delivery) -> Result<Vec<Forged>, SignError> {
+        use Rejection::{CredentialMissing, CredentialRepeated, CredentialWrong};
+        let tampered = |tamper| self.signed(Some(tamper));
+        Ok(match step {
+            Step::ApiKey(step) => {
+                let header = in_header(&step.place)?;
+                let mut elsewhere = tampered(Tamper::Missing)?;
+                elsewhere.query = Some(format!("{header}={}", text(good, header)));
+                vec![
+                    ("another key", CredentialWrong, tampered(Tamper::Key)?),
+                    (
+                        "one bit of the key changed",
+                        CredentialWrong,
+                        tampered(Tamper::Signature)?,
+                    ),
+                    (
+                        "the key and a character more",
+                        CredentialWrong,
+                        with(good, header, &format!("{}x", text(good, header))),
+                    ),
+                    ("no key", CredentialMissing, tampered(Tamper::Missing)?),
+                    ("the key in the query", CredentialMissing, elsewhere),
+                    ("the key twice", CredentialRepeated, twice(good, header)),
+                ]
+            }
+            Step::Basic(_) | Step::Bearer(_) => {
+                let header = &http::header::AUTHORIZATION;
+                let other = format!("Basic {}", Encoding::Base64.encode(b"admin:admin"));
+                vec![
+                    ("another password", CredentialWrong, tampered(Tamper::Key)?),
+                    (
+                        "one bit of the password changed",
+                        CredentialWrong,
+                        tampered(Tamper::Signature)?,
+                    ),
+                    ("another user", CredentialWrong, with(good, header, &other)),
+                    (
+                        "no credential",
+                        CredentialMissing,
+                        tampered(Tamper::Missing)?,
+                    ),
+                    (
+                        "another scheme",
+                        Rejection::CredentialMalformed,
+                        with(good, header, "Digest abc"),
+                    ),
+                    (
+                        "the credential twice",
+                        CredentialRepeated,
+                        twice(good, header),
+                    ),
+                ]
+            }
+            Step::Jwt(step) => {
+                let header = &step.header;
+                let token = text(good, header);
+                let payload = token.split('.').nth(1).unwrap_or_default();
+                let none = Encoding::Base64Url.encode(b"{\"alg\":\"none\"}");
+                let unsigned = format!("{}{none}.{payload}.", step.prefix);
+                let half = format!("{}{payload}", step.prefix);
+                vec![
+                    (
+                        "signed with another secret",
+                        Rejection::JwtSignature,
+                        tampered(Tamper::Key)?,
+                    ),
+                    (
+                        "one bit of the signature changed",
+                        Rejection::JwtSignature,
+                        tampered(Tamper::Signature)?,
+                    ),
+                    (
+                        "a token of yesterday",
+                        Rejection::JwtExpired,
+                        tampered(Tamper::Time)?,
+                    ),
+                    ("no token", CredentialMissing, tampered(Tamper::Missing)?),
+                    (
+                        "a token with alg \"none\"",
+                        Rejection::JwtAlgorithmNotAllowed,
+                        with(good, header, &unsigned),
+                    ),
+                    (
+                        "half a token",
+                        Rejection::JwtMalformed,
+                        with(good, header, &half),
+                    ),
+                    ("two tokens", CredentialRepeated, twice(good, header)),
+                ]
+            }
+            Step::Signature(step) => self.forged_signatures(step, good)?,
+        })
+    }
+
+    fn forged_signatures(
+        &self,
+        step: &Signature,
+        good: &Delivery,
+    ) -> Result<Vec<Forged>, SignError> {
+        use Rejection::{
+            CredentialRepeated, SignatureMalformed, SignatureMismatch, SignatureMissing,
         };
-        let sample = catalogue::sample(&format!("samples/{sample}")).ok_or("a sample is missing")?;
-        Ok(Self { route, keys, title, sample, from: STRANGER })
+        let header = in_header(&step.place)?;
+        let value = text(good, header);
+        let mut forged = vec![
+            (
+                "body changed after signing",
+                SignatureMismatch,
+                self.signed(Some(Tamper::Body))?,
+            ),
+            (
+                "signed with another key",
+                SignatureMismatch,
+                self.signed(Some(Tamper::Key))?,
+            ),
+            (
+                "one bit of the signature changed",
+                SignatureMismatch,
+                self.signed(Some(Tamper::Signature))?,
+            ),
+            (
+                "no signature",
+                SignatureMissing,
+                self.signed(Some(Tamper::Missing))?,
+            ),
+            (
+                "half a signature",
+                SignatureMismatch,
+                with(good, header, &halved(step, &value)),
+            ),
+            (
+                "not a signature",
+                SignatureMalformed,
+                with(good, header, "%%"),
+            ),
+            (
+                "the signature twice",
+                CredentialRepeated,
+                twice(good, header),
+            ),
+        ];
+        if matches!(step.prover, Prover::Hmac(_)) {
+            let plain = step.encoding.encode(&Hash::Sha256.of(&good.body));
+            forged.push((
+                "a plain hash, which anybody can compute",
+                SignatureMismatch,
+                with(good, header, &plain),
+            ));
+        }
+        Ok(forged)
     }
 
     fn signed(&self, tamper: Option<Tamper>) -> Result<Delivery, SignError> {
@@ -211,44 +265,75 @@ impl<'a> Maker<'a> {
             headers: HeaderMap::new(),
             body: self.sample.to_vec(),
         };
-        let (Mode::Enforce(plan) | Mode::Observe(plan)) = &self.route.mode else {
-            return Err(SignError("the route verifies nothing"));
-        };
-        sign(plan, &mut delivery, Some(&self.keys.prelude), Timestamp::now(), tamper)?;
+        sign(
+            self.plan,
+            &mut delivery,
+            Some(&self.keys.private),
+            Timestamp::now(),
+            tamper,
+        )?;
         Ok(delivery)
     }
 
-    fn genuine(&self, name: &'static str, delivery: &Delivery) -> Case {
-        self.case(name, None, delivery)
-    }
-
-    fn forged(&self, name: &'static str, refusal: Rejection, delivery: &Delivery) -> Case {
-        self.case(name, Some(refusal), delivery)
-    }
-
-    fn case(&self, name: &'static str, refusal: Option<Rejection>, delivery: &Delivery) -> Case {
-        let bytes = wire(delivery, "demo.test", &[("X-Forwarded-For", self.from)]);
-        Case { title: self.title, name, bytes, refusal }
+    fn case(
+        &self,
+        name: &str,
+        refusal: Option<Rejection>,
+        delivery: &Delivery,
+        from: &str,
+    ) -> Case {
+        let bytes = wire(delivery, "demo.test", &[("X-Forwarded-For", from)]);
+        Case {
+            route: self.route.name.clone(),
+            name: name.to_owned(),
+            bytes,
+            refusal,
+        }
     }
 }
 
-fn text(delivery: &Delivery, header: &str) -> String {
-    let value = delivery.headers.get(header).and_then(|value| value.to_str().ok());
+/// The header value with only the first half of its signature.
+fn halved(step: &Signature, value: &str) -> String {
+    let whole = step
+        .format
+        .parse(value)
+        .and_then(|parsed| parsed.signatures.first().copied());
+    let bytes = whole
+        .and_then(|text| step.encoding.decode(text.as_bytes()))
+        .unwrap_or_default();
+    let half = bytes.get(..bytes.len() / 2).unwrap_or_default();
+    value.replace(whole.unwrap_or_default(), &step.encoding.encode(half))
+}
+
+fn in_header(place: &Place) -> Result<&HeaderName, SignError> {
+    match place {
+        Place::Header(header) => Ok(header),
+        Place::Form(_) | Place::Json(_) | Place::Query(_) => Err(SignError(
+            "the demo's providers carry their proof in a header",
+        )),
+    }
+}
+
+fn text(delivery: &Delivery, header: &HeaderName) -> String {
+    let value = delivery
+        .headers
+        .get(header)
+        .and_then(|value| value.to_str().ok());
     value.unwrap_or_default().to_owned()
 }
 
-fn with(delivery: &Delivery, header: &'static str, value: &str) -> Delivery {
+fn with(delivery: &Delivery, header: &HeaderName, value: &str) -> Delivery {
     let mut changed = delivery.clone();
     if let Ok(value) = HeaderValue::from_str(value) {
-        changed.headers.insert(header, value);
+        changed.headers.insert(header.clone(), value);
     }
     changed
 }
 
-fn twice(delivery: &Delivery, header: &'static str) -> Delivery {
+fn twice(delivery: &Delivery, header: &HeaderName) -> Delivery {
     let mut changed = delivery.clone();
     if let Some(value) = delivery.headers.get(header).cloned() {
-        changed.headers.append(header, value);
+        changed.headers.append(header.clone(), value);
     }
     changed
 }

@@ -46,12 +46,19 @@ pub(super) fn run() -> Outcome {
 
 fn demonstrate() -> Result<bool, String> {
     let keys = Keys::generate().map_err(|error| error.to_string())?;
-    let text = cases::sidecar();
-    let environment = Environment { inline: true, variables: Some(keys.variables()?) };
-    let loaded = config::parse("demo", &text, PathBuf::new(), &environment);
-    let report = loaded.report(false);
-    let config = loaded.config.ok_or(report)?;
-    let cases = cases(&config.routes, &keys)?;
+    let environment = Environment {
+        inline: true,
+        variables: Some(keys.variables()?),
+    };
+    let loaded = config::parse(
+        "demo.toml",
+        include_str!("demo.toml"),
+        PathBuf::new(),
+        &environment,
+    );
+    let config = loaded.config.as_ref().ok_or_else(|| loaded.report(false))?;
+    let cases = cases(&loaded, config.routes.all(), &keys)?;
+    let config = loaded.config.ok_or("the configuration is gone")?;
 
     let lines = Lines::default();
     let (listening, bound) = mpsc::channel();
@@ -61,7 +68,10 @@ fn demonstrate() -> Result<bool, String> {
         listening: Some(listening),
         stop: Some(stopped),
     };
-    let origin = Origin { path: None, environment };
+    let origin = Origin {
+        path: None,
+        environment,
+    };
     let server = std::thread::spawn(move || server::run(config, Vec::new(), origin, control));
     let Ok(Listen::Tcp(address)) = bound.recv_timeout(TIMEOUT) else {
         return Err(match server.join() {
@@ -70,13 +80,14 @@ fn demonstrate() -> Result<bool, String> {
         });
     };
     let mut tally = Tally::default();
-    let mut title = "";
+    let mut route = "";
     for case in &cases {
-        if case.title != title {
-            title = case.title;
-            say(&format!("\n{title}\n"));
+        if case.route != route {
+            route = &case.route;
+            say(&format!("\n{route}\n"));
         }
-        let answer = client::exchange(address, &case.bytes, TIMEOUT).map_err(|error| error.to_string())?;
+        let answer =
+            client::exchange(address, &case.bytes, TIMEOUT).map_err(|error| error.to_string())?;
         let reason = lines.reason(answer.header("x-gatepost-request-id").unwrap_or_default());
         show(case, &answer, reason.as_deref(), &mut tally);
     }
@@ -106,14 +117,22 @@ fn show(case: &Case, answer: &client::Answer, reason: Option<&str>, tally: &mut 
             say(&format!("  ok   200 forwarded   {}\n", case.name));
             let received: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
             for name in ADDED {
-                if let Some(value) = received.pointer(&format!("/headers/{name}")).and_then(Value::as_str) {
+                if let Some(value) = received
+                    .pointer(&format!("/headers/{name}"))
+                    .and_then(Value::as_str)
+                {
                     say(&format!("         {name}: {value}\n"));
                 }
             }
         }
-        Some(expected) if seen == expected.code() && answer.status == expected.status().as_u16() => {
+        Some(expected)
+            if seen == expected.code() && answer.status == expected.status().as_u16() =>
+        {
             tally.refused += 1;
-            say(&format!("  ok   {} refused     {:<44} {seen}\n", answer.status, case.name));
+            say(&format!(
+                "  ok   {} refused     {:<44} {seen}\n",
+                answer.status, case.name
+            ));
         }
         expected => {
             tally.surprises += 1;
@@ -132,7 +151,10 @@ struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -144,7 +166,11 @@ impl Write for Lines {
 impl Lines {
     /// The reason in the line of a request. The line is written before the answer is sent.
     fn reason(&self, request_id: &str) -> Option<String> {
-        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let bytes = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let text = String::from_utf8_lossy(&bytes).into_owned();
         text.lines()
             .filter_map(|line| serde_json::from_str::<BTreeMap<String, Value>>(line).ok())

@@ -14,7 +14,11 @@ impl Compiler<'_> {
         };
         let required = table.flag("required").unwrap_or(false);
         let mut read = |key| {
-            table.one_or_many(key).iter().filter_map(|node| self.event_source(node)).collect::<Vec<_>>()
+            table
+                .one_or_many(key)
+                .iter()
+                .filter_map(|node| self.event_source(node))
+                .collect::<Vec<_>>()
         };
         let (kind, id, time) = (read("type"), read("id"), read("time"));
         if required && kind.is_empty() {
@@ -30,7 +34,9 @@ impl Compiler<'_> {
 
     /// The header in which the event id stands, if it stands in one.
     pub(super) fn id_header(table: Option<&Table>) -> Option<HeaderName> {
-        let sources = table.map(|table| table.one_or_many("id")).unwrap_or_default();
+        let sources = table
+            .map(|table| table.one_or_many("id"))
+            .unwrap_or_default();
         sources
             .iter()
             .find_map(|node| node.table()?.text("header"))

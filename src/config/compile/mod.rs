@@ -3,8 +3,8 @@
 mod events;
 mod providers;
 mod routes;
-mod sections;
 mod secrets;
+mod sections;
 mod steps;
 mod tls;
 mod tokens;
@@ -48,7 +48,15 @@ impl<'e> Compiler<'e> {
         folder: PathBuf,
     ) -> Self {
         let now = Timestamp::now();
-        Self { environment, files, problems, folder, missing: Vec::new(), watched: Vec::new(), now }
+        Self {
+            environment,
+            files,
+            problems,
+            folder,
+            missing: Vec::new(),
+            watched: Vec::new(),
+            now,
+        }
     }
 }
 
@@ -85,5 +93,4 @@ impl Compiler<'_> {
     pub(super) fn folder_of(&self, _span: Span) -> PathBuf {
         self.folder.clone()
     }
-
 }

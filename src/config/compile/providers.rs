@@ -8,7 +8,9 @@ use crate::config::{catalogue, nearest, shape};
 impl Compiler<'_> {
     /// The route's keys on top of its provider's. `None` when the provider is not known.
     pub(super) fn overlaid(&mut self, route: &Table, root: &Table) -> Option<Table> {
-        let Some(node) = route.get("provider") else { return Some(route.clone()) };
+        let Some(node) = route.get("provider") else {
+            return Some(route.clone());
+        };
         let name = node.text()?;
         let own = root.table("provider").and_then(|table| table.table(name));
         let shipped = self.shipped(name);
@@ -17,9 +19,15 @@ impl Compiler<'_> {
             (Some(shipped), None) => shipped,
             (None, Some(own)) => own.clone(),
             (None, None) => {
-                let own_names = root.table("provider").map(|table| &*table.entries).unwrap_or_default();
+                let own_names = root
+                    .table("provider")
+                    .map(|table| &*table.entries)
+                    .unwrap_or_default();
                 let known = catalogue::names();
-                let known = known.iter().copied().chain(own_names.iter().map(|entry| &*entry.name));
+                let known = known
+                    .iter()
+                    .copied()
+                    .chain(own_names.iter().map(|entry| &*entry.name));
                 let fix = match nearest::nearest(name, known) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!(
@@ -48,4 +56,3 @@ impl Compiler<'_> {
         Some(table)
     }
 }
-

@@ -48,8 +48,10 @@ impl Compiler<'_> {
             Ok(routes) => good.then_some(routes),
             Err(overlaps) => {
                 for overlap in overlaps {
-                    let line = |at: usize| spans.get(at).map(|span| self.files.position(*span).line);
-                    let (Some(span), Some(earlier)) = (spans.get(overlap.later), line(overlap.earlier))
+                    let line =
+                        |at: usize| spans.get(at).map(|span| self.files.position(*span).line);
+                    let (Some(span), Some(earlier)) =
+                        (spans.get(overlap.later), line(overlap.earlier))
                     else {
                         continue;
                     };
@@ -76,7 +78,11 @@ impl Compiler<'_> {
         } else {
             self.verification(&keys, own).map(|made| {
                 let observe = keys.text("mode") == Some("observe");
-                let mode = if observe { Mode::Observe(made.plan) } else { Mode::Enforce(made.plan) };
+                let mode = if observe {
+                    Mode::Observe(made.plan)
+                } else {
+                    Mode::Enforce(made.plan)
+                };
                 (mode, made.strip, made.challenge)
             })
         };
@@ -85,10 +91,15 @@ impl Compiler<'_> {
         let name = own.text("path")?.to_owned();
         let (methods, (mode, strip, challenge)) = (methods?, mode?);
         let status = |key: &str| {
-            keys.integer(key).and_then(|n| StatusCode::from_u16(u16::try_from(n).ok()?).ok())
+            keys.integer(key)
+                .and_then(|n| StatusCode::from_u16(u16::try_from(n).ok()?).ok())
         };
         let own_limits = keys.table("limits");
-        let allow = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+        let allow = methods
+            .iter()
+            .map(Method::as_str)
+            .collect::<Vec<_>>()
+            .join(", ");
         let provider = keys.text("provider").map(str::to_owned);
         Some(Route {
             index,
@@ -108,7 +119,9 @@ impl Compiler<'_> {
             strip,
             reject_status: status("reject_status"),
             success_status: status("success_status"),
-            body_limit: own_limits.and_then(|table| table.size("body")).unwrap_or(limits.body),
+            body_limit: own_limits
+                .and_then(|table| table.size("body"))
+                .unwrap_or(limits.body),
             in_flight: own_limits
                 .and_then(|table| table.integer("in_flight"))
                 .and_then(|n| usize::try_from(n).ok())
@@ -153,7 +166,11 @@ impl Compiler<'_> {
     fn methods(&mut self, keys: &Table, passthrough: bool) -> Option<Vec<Method>> {
         let Some(list) = keys.list("methods") else {
             // What a mixed app does with its other paths is its own affair.
-            return Some(if passthrough { Vec::new() } else { vec![Method::POST] });
+            return Some(if passthrough {
+                Vec::new()
+            } else {
+                vec![Method::POST]
+            });
         };
         let mut methods = Vec::new();
         for node in list {
@@ -184,7 +201,10 @@ impl Compiler<'_> {
             span: own.get("provider").map_or(own.span, |node| node.span),
         };
         let mut made = Verification {
-            plan: Plan { addresses, groups: Vec::new() },
+            plan: Plan {
+                addresses,
+                groups: Vec::new(),
+            },
             strip: Vec::new(),
             challenge: None,
         };
@@ -199,8 +219,12 @@ impl Compiler<'_> {
             let mut group = Vec::new();
             let mut each_authenticates = true;
             for table in flattened(alternatives) {
-                let Some(Compiled { step, authenticates, credential, challenge }) =
-                    self.step(table, &shared)
+                let Some(Compiled {
+                    step,
+                    authenticates,
+                    credential,
+                    challenge,
+                }) = self.step(table, &shared)
                 else {
                     good = false;
                     continue;
@@ -222,7 +246,10 @@ impl Compiler<'_> {
 
     /// Whether a route on which nothing authenticates is what its author asked for.
     fn accepts_weak(&mut self, keys: &Table, own: &Table, plan: &Plan) -> bool {
-        let span = own.get("provider").or_else(|| own.get("path")).map_or(own.span, |node| node.span);
+        let span = own
+            .get("provider")
+            .or_else(|| own.get("path"))
+            .map_or(own.span, |node| node.span);
         if plan.groups.is_empty() && plan.addresses.is_none() {
             self.problems.error(
                 span,
@@ -258,9 +285,9 @@ impl Compiler<'_> {
     /// `Some(None)` where every address may call.
     fn addresses(&mut self, keys: &Table) -> Option<Option<AddressList>> {
         match keys.get("allow_ips").map(|node| &node.value) {
-            Some(Value::List(list)) => {
-                self.networks(list).map(|networks| Some(AddressList::new(networks)))
-            }
+            Some(Value::List(list)) => self
+                .networks(list)
+                .map(|networks| Some(AddressList::new(networks))),
             _ => Some(None),
         }
     }

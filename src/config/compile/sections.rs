@@ -19,9 +19,10 @@ const MIB: usize = 1024 * KIB;
 impl Compiler<'_> {
     pub(super) fn server(&mut self, table: &Table) -> Option<Server> {
         let listen = self.address(table.get("listen"), "0.0.0.0:8080")?;
-        let protocols: Vec<&str> = table
-            .list("protocols")
-            .map_or_else(|| vec!["http/1.1", "h2"], |list| list.iter().filter_map(Node::text).collect());
+        let protocols: Vec<&str> = table.list("protocols").map_or_else(
+            || vec!["http/1.1", "h2"],
+            |list| list.iter().filter_map(Node::text).collect(),
+        );
         let h2 = protocols.contains(&"h2");
         let tls = match table.table("tls") {
             Some(tls) => Some(self.server_tls(tls, h2, protocols.contains(&"http/1.1"))?),
@@ -40,8 +41,9 @@ impl Compiler<'_> {
 
     pub(super) fn trust(&mut self, table: &Table) -> Option<Trust> {
         let proxies = self.networks(table.list("trusted_proxies").unwrap_or_default())?;
-        for (network, node) in
-            proxies.iter().zip(table.list("trusted_proxies").unwrap_or_default())
+        for (network, node) in proxies
+            .iter()
+            .zip(table.list("trusted_proxies").unwrap_or_default())
         {
             if network.is_everything() {
                 self.problems.error(
@@ -65,7 +67,10 @@ impl Compiler<'_> {
                 }
             },
         };
-        Some(Trust { proxies: AddressList::new(proxies), source })
+        Some(Trust {
+            proxies: AddressList::new(proxies),
+            source,
+        })
     }
 
     pub(super) fn upstream(&mut self, table: &Table, root: &Table) -> Option<Settings> {
@@ -83,7 +88,11 @@ impl Compiler<'_> {
         let own_host = match &target {
             Target::Tcp { host, port, tls } => {
                 let default = if tls.is_some() { 443 } else { 80 };
-                if *port == default { host.clone() } else { format!("{host}:{port}") }
+                if *port == default {
+                    host.clone()
+                } else {
+                    format!("{host}:{port}")
+                }
             }
             Target::Echo | Target::Unix(_) => "localhost".to_owned(),
         };
@@ -94,7 +103,12 @@ impl Compiler<'_> {
                 Ok(value) => Host::Fixed(value),
                 Err(_) => {
                     let span = table.get("host")?.span;
-                    self.problems.error(span, "this is not a host", "not a host", "write a host name");
+                    self.problems.error(
+                        span,
+                        "this is not a host",
+                        "not a host",
+                        "write a host name",
+                    );
                     return None;
                 }
             },
@@ -116,10 +130,15 @@ impl Compiler<'_> {
             return Some((Target::Echo, String::new()));
         }
         if let Some(path) = url.strip_prefix("unix:") {
-            return Some((Target::Unix(self.folder_of(node.span).join(path)), String::new()));
+            return Some((
+                Target::Unix(self.folder_of(node.span).join(path)),
+                String::new(),
+            ));
         }
         let uri: Option<Uri> = url.parse().ok();
-        let parts = uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.host()?, uri)));
+        let parts = uri
+            .as_ref()
+            .and_then(|uri| Some((uri.scheme_str()?, uri.host()?, uri)));
         let Some((scheme @ ("http" | "https"), host, uri)) = parts else {
             self.problems.error(
                 node.span,
@@ -139,9 +158,16 @@ impl Compiler<'_> {
             return None;
         }
         let secure = scheme == "https";
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let host = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-        let tls = if secure { Some(self.client_tls(table, node, &host)?) } else { None };
+        let tls = if secure {
+            Some(self.client_tls(table, node, &host)?)
+        } else {
+            None
+        };
         let base_path = uri.path().trim_end_matches('/').to_owned();
         Some((Target::Tcp { host, port, tls }, base_path))
     }
@@ -166,14 +192,21 @@ impl Compiler<'_> {
 
     pub(super) fn limits(&mut self, table: &Table) -> Limits {
         let count = |key: &str, default: usize| {
-            table.integer(key).and_then(|n| usize::try_from(n).ok()).unwrap_or(default)
+            table
+                .integer(key)
+                .and_then(|n| usize::try_from(n).ok())
+                .unwrap_or(default)
         };
         let limits = Limits {
             body: table.size("body").unwrap_or(MIB),
             header_bytes: table.size("header_bytes").unwrap_or(16 * KIB),
             header_count: count("header_count", 100),
-            header_timeout: table.duration("header_timeout").unwrap_or(Duration::from_secs(5)),
-            body_timeout: table.duration("body_timeout").unwrap_or(Duration::from_secs(10)),
+            header_timeout: table
+                .duration("header_timeout")
+                .unwrap_or(Duration::from_secs(5)),
+            body_timeout: table
+                .duration("body_timeout")
+                .unwrap_or(Duration::from_secs(10)),
             connections: count("connections", 10_000),
             in_flight: count("in_flight", 1024),
             buffered: table.size("buffered").unwrap_or(256 * MIB),
@@ -183,10 +216,18 @@ impl Compiler<'_> {
         if limits.header_bytes < LEAST
             && let Some(node) = table.get("header_bytes")
         {
-            self.problems.error(node.span, "a request head needs 8KiB at least", "too small", "write \"16KiB\"");
+            self.problems.error(
+                node.span,
+                "a request head needs 8KiB at least",
+                "too small",
+                "write \"16KiB\"",
+            );
         }
         if limits.buffered < limits.body {
-            let span = table.get("buffered").or_else(|| table.get("body")).map_or(table.span, |n| n.span);
+            let span = table
+                .get("buffered")
+                .or_else(|| table.get("body"))
+                .map_or(table.span, |n| n.span);
             self.problems.error(
                 span,
                 "`limits.buffered` is smaller than `limits.body`, so a large body could never pass",
@@ -235,7 +276,10 @@ impl Compiler<'_> {
             let folder = node.map_or_else(|| self.folder.clone(), |node| self.folder_of(node.span));
             return Some(Listen::Unix(folder.join(path)));
         }
-        let parsed = text.parse::<SocketAddr>().ok().or_else(|| text.to_socket_addrs().ok()?.next());
+        let parsed = text
+            .parse::<SocketAddr>()
+            .ok()
+            .or_else(|| text.to_socket_addrs().ok()?.next());
         if parsed.is_none()
             && let Some(node) = node
         {

@@ -20,7 +20,8 @@ impl Compiler<'_> {
         h2: bool,
         http1: bool,
     ) -> Option<Arc<ServerConfig>> {
-        let (Some(certificate), Some(private_key)) = (table.get("certificate"), table.get("private_key"))
+        let (Some(certificate), Some(private_key)) =
+            (table.get("certificate"), table.get("private_key"))
         else {
             self.problems.error(
                 table.span,
@@ -49,15 +50,19 @@ impl Compiler<'_> {
         };
         let (chain, key) = (chain?, key?);
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let versions: &[_] =
-            if table.text("min_version") == Some("1.3") { &MODERN } else { &USUAL };
+        let versions: &[_] = if table.text("min_version") == Some("1.3") {
+            &MODERN
+        } else {
+            &USUAL
+        };
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(versions)
             .ok()?;
         let builder = match clients {
             None => builder.with_no_client_auth(),
             Some((node, roots)) => {
-                match WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build() {
+                match WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()
+                {
                     Ok(verifier) => builder.with_client_cert_verifier(verifier),
                     Err(_) => {
                         self.not_certificates(node);
@@ -69,8 +74,11 @@ impl Compiler<'_> {
         match builder.with_single_cert(chain, key) {
             Ok(mut config) => {
                 let protocols = [(h2, &b"h2"[..]), (http1, b"http/1.1")];
-                config.alpn_protocols =
-                    protocols.iter().filter(|(on, _)| *on).map(|(_, name)| name.to_vec()).collect();
+                config.alpn_protocols = protocols
+                    .iter()
+                    .filter(|(on, _)| *on)
+                    .map(|(_, name)| name.to_vec())
+                    .collect();
                 Some(Arc::new(config))
             }
             Err(_) => {
@@ -110,7 +118,12 @@ impl Compiler<'_> {
             .with_no_client_auth();
         let name = ServerName::try_from(host.to_owned()).ok();
         if name.is_none() {
-            self.problems.error(url.span, "this host cannot be in a certificate", "not a host name", "use a DNS name or an address");
+            self.problems.error(
+                url.span,
+                "this host cannot be in a certificate",
+                "not a host name",
+                "use a DNS name or an address",
+            );
         }
         Some((Arc::new(config), name?))
     }
@@ -129,7 +142,10 @@ impl Compiler<'_> {
 
     fn roots(&mut self, node: &Node) -> Option<RootCertStore> {
         let mut roots = RootCertStore::empty();
-        let all_added = self.certificates(node)?.into_iter().all(|one| roots.add(one).is_ok());
+        let all_added = self
+            .certificates(node)?
+            .into_iter()
+            .all(|one| roots.add(one).is_ok());
         if !all_added {
             self.not_certificates(node);
         }
