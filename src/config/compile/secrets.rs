@@ -136,12 +136,14 @@ impl Compiler<'_> {
         if let Some(node) = table.get("env") {
             let name = node.text()?;
             let Some(bytes) = self.environment.variable(name) else {
-                self.missing.push(format!("environment variable {name}"));
+                // A secret pasted in place of a name must not be repeated.
+                let shown = if looks_like_a_variable(name) { name } else { "named here" };
+                self.missing.push(format!("environment variable {shown}"));
                 self.problems.error(
                     node.span,
-                    format!("the environment variable `{name}` is not set"),
+                    format!("the environment variable {shown} is not set"),
                     "not set",
-                    format!("set {name}, or use {{ file = \"…\" }}"),
+                    "set it, or use { file = \"…\" }",
                 );
                 return None;
             };
@@ -243,6 +245,11 @@ fn value_span(node: &Node) -> Span {
         .or_else(|| named("file"))
         .or_else(|| named("inline"))
         .unwrap_or(node.span)
+}
+
+fn looks_like_a_variable(name: &str) -> bool {
+    name.bytes()
+        .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }
 
 fn describe(error: &std::io::Error) -> &'static str {
