@@ -39,7 +39,7 @@ pub struct Control {
 pub fn run(
     config: Config,
     watched: Vec<std::path::PathBuf>,
-    origin: Origin,
+    origin: &Origin,
     control: Control,
 ) -> io::Result<()> {
     let log = control
@@ -100,7 +100,7 @@ pub fn run(
         }
         supervise(
             &shared,
-            &origin,
+            origin,
             Watch::new(watched),
             polling,
             control.stop,

@@ -137,7 +137,11 @@ impl Compiler<'_> {
             let name = node.text()?;
             let Some(bytes) = self.environment.variable(name) else {
                 // A secret pasted in place of a name must not be repeated.
-                let shown = if looks_like_a_variable(name) { name } else { "named here" };
+                let shown = if looks_like_a_variable(name) {
+                    name
+                } else {
+                    "named here"
+                };
                 self.missing.push(format!("environment variable {shown}"));
                 self.problems.error(
                     node.span,
@@ -230,7 +234,12 @@ impl Compiler<'_> {
 fn sources(node: &Node) -> &[Node] {
     match &node.value {
         Value::List(list) => list,
-        _ => std::slice::from_ref(node),
+        Value::Text(_)
+        | Value::Integer(_)
+        | Value::Float(_)
+        | Value::Flag(_)
+        | Value::Time(_)
+        | Value::Table(_) => std::slice::from_ref(node),
     }
 }
 
@@ -253,10 +262,14 @@ fn looks_like_a_variable(name: &str) -> bool {
 }
 
 fn describe(error: &std::io::Error) -> &'static str {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file",
-        std::io::ErrorKind::PermissionDenied => "permission denied",
-        std::io::ErrorKind::IsADirectory => "it is a directory",
-        _ => "reading failed",
+    let is = |kind| error.kind() == kind;
+    if is(std::io::ErrorKind::NotFound) {
+        "there is no such file"
+    } else if is(std::io::ErrorKind::PermissionDenied) {
+        "permission denied"
+    } else if is(std::io::ErrorKind::IsADirectory) {
+        "it is a directory"
+    } else {
+        "reading failed"
     }
 }
