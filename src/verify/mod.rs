@@ -313,7 +313,7 @@ fn nearer(earlier: Option<Rejection>, later: Rejection) -> Rejection {
         )
     };
     match earlier {
-        Some(earlier) if earlier == Rejection::CredentialRepeated || absent(later) => Some(earlier),
+        Some(earlier) if earlier == Rejection::CredentialRepeated || absent(later) => earlier,
         _ => Some(later),
     }
 }
