@@ -314,7 +314,7 @@ fn nearer(earlier: Option<Rejection>, later: Rejection) -> Rejection {
     };
     match earlier {
         Some(earlier) if earlier == Rejection::CredentialRepeated || absent(later) => earlier,
-        _ => Some(later),
+        _ => later,
     }
 }
 
