@@ -82,11 +82,14 @@ pub async fn respond(
 ) -> Response<ResponseBody> {
     let version = request.version();
     let mut entry = Entry::new(&gate.telemetry, Instant::now());
+    // Boxed, so that an idle connection keeps no room for it.
     let line = handle(&gate, &pool, peer, request, Moment::now(), &mut entry);
-    let outcome = super::panic::caught(line).await.unwrap_or_else(|| {
-        gate.telemetry.metrics.panicked();
-        Err(Rejection::Internal)
-    });
+    let outcome = super::panic::caught(Box::pin(line))
+        .await
+        .unwrap_or_else(|| {
+            gate.telemetry.metrics.panicked();
+            Err(Rejection::Internal)
+        });
     let (mut response, rejection) = match outcome {
         Ok(response) => (response, None),
         Err(rejection) => (refusal(rejection, version, &entry), Some(rejection)),

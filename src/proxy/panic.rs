@@ -6,8 +6,7 @@ use std::task::{Context, Poll};
 
 /// Runs `future` to its end; `None` when it panicked. What it held is dropped: locks are taken
 /// again whatever happened under them, and counts are given back by their guards.
-pub(super) async fn caught<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = std::pin::pin!(future);
+pub(super) async fn caught<F: Future>(mut future: Pin<Box<F>>) -> Option<F::Output> {
     std::future::poll_fn(|context| poll(future.as_mut(), context)).await
 }
 
@@ -27,8 +26,8 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
-        assert_eq!(runtime.block_on(caught(async { 1 })), Some(1));
-        let panicked = runtime.block_on(caught(async { panic!("as a bug would") }));
+        assert_eq!(runtime.block_on(caught(Box::pin(async { 1 }))), Some(1));
+        let panicked = runtime.block_on(caught(Box::pin(async { panic!("as a bug would") })));
         assert_eq!(panicked, None::<()>);
     }
 }
