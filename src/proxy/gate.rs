@@ -54,6 +54,7 @@ impl Gate {
     pub fn new(config: Config, telemetry: Arc<Telemetry>) -> Self {
         let Config {
             trust,
+            routes,
             limits,
             headers,
             upstream,
@@ -61,7 +62,6 @@ impl Gate {
         } = config;
         Self {
             trust,
-            routes,
             headers,
             upstream,
             buffered: Budget::new(limits.buffered),
