@@ -1,8 +1,6 @@
 //! Metrics in the Prometheus text format. Every label comes from a closed set, so the number of
 //! series is known when the configuration is loaded.
 
-use std::time::Duration;
-
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -12,7 +10,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::route::{Mode, Route, Routes};
+use super::Outcome;
+use crate::rejection::Rejection;
+use crate::route::{Mode, Routes};
 
 /// All metrics.
 #[derive(Debug)]
@@ -20,8 +20,10 @@ pub struct Metrics {
     registry: Registry,
     requests: Family<Request, Counter>,
     duration: Family<Timed, Histogram, fn() -> Histogram>,
+    events: Family<Kind, Counter>,
     observing: Family<Named, Gauge>,
     reload: Gauge,
+    panics: Counter,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -41,6 +43,12 @@ struct Timed {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Named {
     route: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kind {
+    route: String,
+    event_type: String,
 }
 
 /// From half a millisecond to the default `upstream.timeout`.
@@ -63,6 +71,9 @@ impl Metrics {
         let duration = Family::new_with_constructor(buckets as fn() -> Histogram);
         let help = "Time from the head of a request to the head of its answer";
         registry.register_with_unit("request_duration", help, Unit::Seconds, duration.clone());
+        let events = Family::default();
+        let help = "Forwarded events by type; those the provider does not document are \"other\"";
+        registry.register("events", help, events.clone());
         let observing = Family::default();
         registry.register(
             "observe_mode",
@@ -75,12 +86,20 @@ impl Metrics {
         reload.set(1);
         let help = "1 if the last reload of the configuration was good";
         registry.register("config_last_reload_successful", help, reload.clone());
+        let panics = Counter::default();
+        registry.register(
+            "panics",
+            "Requests ended by a fault in gatepost",
+            panics.clone(),
+        );
         Self {
             registry,
             requests,
             duration,
+            events,
             observing,
             reload,
+            panics,
         }
     }
 
@@ -103,33 +122,44 @@ impl Metrics {
         self.reload.set(i64::from(good));
     }
 
-    /// Counts one request.
-    pub fn count(
+    /// Counts a request that a fault of ours ended.
+    pub fn panicked(&self) {
+        self.panics.inc();
+    }
+
+    /// The counter of requests with this end.
+    pub(super) fn requests(
         &self,
-        route: Option<&Route>,
-        outcome: &'static str,
-        reason: &'static str,
-        elapsed: Duration,
-    ) {
-        let name = || route.map_or("-", |route| &route.name).to_owned();
-        let provider = route
-            .and_then(|route| route.provider.as_deref())
-            .unwrap_or("-")
-            .to_owned();
+        route: &str,
+        provider: &str,
+        outcome: Outcome,
+        reason: Option<Rejection>,
+    ) -> Counter {
         let labels = Request {
-            route: name(),
-            provider,
-            outcome,
-            reason,
+            route: route.to_owned(),
+            provider: provider.to_owned(),
+            outcome: outcome.name(),
+            reason: reason.map_or("", Rejection::code),
         };
-        self.requests.get_or_create(&labels).inc();
+        self.requests.get_or_create_owned(&labels)
+    }
+
+    /// The times of requests with this end.
+    pub(super) fn durations(&self, route: &str, outcome: Outcome) -> Histogram {
         let labels = Timed {
-            route: name(),
-            outcome,
+            route: route.to_owned(),
+            outcome: outcome.name(),
         };
-        self.duration
-            .get_or_create(&labels)
-            .observe(elapsed.as_secs_f64());
+        self.duration.get_or_create_owned(&labels)
+    }
+
+    /// The counter of forwarded events of this type.
+    pub(super) fn events(&self, route: &str, kind: &str) -> Counter {
+        let labels = Kind {
+            route: route.to_owned(),
+            event_type: kind.to_owned(),
+        };
+        self.events.get_or_create_owned(&labels)
     }
 
     /// The text that Prometheus reads.

@@ -1,3 +1,4 @@
 //! Black-box tests of the real binary.
 
 mod config_errors;
+mod fuzzed;
