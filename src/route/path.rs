@@ -85,9 +85,95 @@ pub fn is_ambiguous(path: &str) -> bool {
         })
 }
 
+/// How the most careless app reads a path: decoded (twice), in any letter case, without path
+/// parameters, and its last segment without a slash, dot or format (`.json`) after it.
+///
+/// Only to notice that a path means another route; never to choose one.
+pub(super) fn loosened(path: &str) -> String {
+    let decoded = unescaped(&unescaped(path.as_bytes()));
+    let text = String::from_utf8_lossy(&decoded).to_lowercase();
+    let segments: Vec<&str> = text
+        .split('/')
+        .map(|segment| segment.split(';').next().unwrap_or_default())
+        .filter(|segment| !segment.is_empty())
+        .collect();
+    let mut loose = String::with_capacity(text.len());
+    for (at, segment) in segments.iter().enumerate() {
+        let last = at.saturating_add(1) == segments.len();
+        loose.push('/');
+        loose.push_str(if last { without_format(segment) } else { segment });
+    }
+    loose
+}
+
+/// A last segment without what frameworks take for the wanted format: `.json`, but not `v1.2`.
+fn without_format(segment: &str) -> &str {
+    let segment = segment.trim_end_matches(['.', ' ']);
+    match segment.rsplit_once('.') {
+        Some((name, format)) if !name.is_empty() && is_format(format) => name,
+        _ => segment,
+    }
+}
+
+fn is_format(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+}
+
+/// Whether the path names a script, which servers also run for every path below it (RFC 3875
+/// §4.1.5).
+pub(super) fn is_script(path: &str) -> bool {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    last.rsplit_once('.').is_some_and(|(_, format)| is_format(format))
+}
+
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        let escaped = match (*first, after) {
+            (b'%', [high, low, ..]) => digit(*high).zip(digit(*low)),
+            _ => None,
+        };
+        let escaped = escaped.and_then(|(high, low)| u8::try_from(high << 4 | low).ok());
+        if escaped.is_some() {
+            rest = after.get(2..).unwrap_or_default();
+        }
+        bytes.push(escaped.unwrap_or(*first));
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_that_a_careless_app_takes_for_one_are_one() {
+        for path in [
+            "/hooks/a",
+            "/hooks/a/",
+            "/Hooks/A",
+            "/hooks/%61",
+            "/hooks/%2561",
+            "/%48ooks/a",
+            "/hooks/a;x=1",
+            "/hooks;v=1/a",
+            "/hooks/a%3bx",
+            "/hooks/a.json",
+            "/hooks/a.JSON/",
+            "/hooks/a.",
+            "/hooks/a%20",
+        ] {
+            assert_eq!(loosened(path), "/hooks/a", "{path}");
+        }
+        for path in ["/hooks/ab", "/hooks", "/hooks/a/b", "/hooks/a.2", "/hooks/.json", "/hooks/%6", "/"] {
+            assert_ne!(loosened(path), "/hooks/a", "{path}");
+        }
+        assert_eq!(loosened("/"), "");
+        assert!(is_script("/a/hook.php") && !is_script("/a.b/hook") && !is_script("/v1.2"));
+    }
 
     #[test]
     fn paths_that_two_readers_read_differently_are_ambiguous() {
