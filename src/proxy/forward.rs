@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use http::header::{CONNECTION, HOST, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
 use http::request::Parts;
+use hyper::body::Body as _;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 
 use super::answer::ResponseBody;
@@ -93,6 +94,12 @@ pub(super) async fn forward(
     let path = route.upstream_path.as_deref().unwrap_or(parts.uri.path());
     let target = upstream::request_target(&gate.upstream, path, parts.uri.query())
         .ok_or(Rejection::Internal)?;
+    // Of an empty body the client library says nothing, and some servers want to hear it (RFC 9110
+    // §8.6).
+    let has_content = [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method);
+    if has_content && body.is_end_stream() {
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
+    }
     let mut request = Request::new(body);
     *request.method_mut() = parts.method;
     *request.uri_mut() = target;

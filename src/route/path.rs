@@ -63,6 +63,9 @@ impl Pattern {
     }
 }
 
+/// A slash, a backslash and a NUL, and the overlong UTF-8 of `.`, `/` and `\` (RFC 3629 §10).
+const ENCODED: [&str; 6] = ["%2f", "%5c", "%00", "%c0%ae", "%c0%af", "%c1%9c"];
+
 /// Whether `path` could be read in two ways: an encoded or doubled slash, a backslash, a NUL, or a
 /// dot segment, plain or percent-encoded. The app must never see a path that gatepost read
 /// otherwise.
@@ -76,7 +79,7 @@ pub fn is_ambiguous(path: &str) -> bool {
         || path.contains('\\')
         || path.split('/').any(|segment| {
             let plain = segment.to_ascii_lowercase();
-            ["%2f", "%5c", "%00"].iter().any(|code| plain.contains(code))
+            ENCODED.iter().any(|code| plain.contains(code))
                 // `..;x` is a dot segment for servers that cut path parameters off.
                 || matches!(
                     plain.replace("%2e", ".").split([';']).next().unwrap_or_default(),
@@ -86,13 +89,17 @@ pub fn is_ambiguous(path: &str) -> bool {
 }
 
 /// How the most careless app reads a path: decoded (twice), in any letter case, without path
-/// parameters, and its last segment without a slash, dot or format (`.json`) after it.
+/// parameters and what an encoded `?` or `#` begins, and its last segment without a slash, dot,
+/// white space or format (`.json`) after it.
 ///
 /// Only to notice that a path means another route; never to choose one.
 pub(super) fn loosened(path: &str) -> String {
     let decoded = unescaped(&unescaped(path.as_bytes()));
     let text = String::from_utf8_lossy(&decoded).to_lowercase();
     let segments: Vec<&str> = text
+        .split(['?', '#'])
+        .next()
+        .unwrap_or_default()
         .split('/')
         .map(|segment| segment.split(';').next().unwrap_or_default())
         .filter(|segment| !segment.is_empty())
@@ -108,7 +115,8 @@ pub(super) fn loosened(path: &str) -> String {
 
 /// A last segment without what frameworks take for the wanted format: `.json`, but not `v1.2`.
 fn without_format(segment: &str) -> &str {
-    let segment = segment.trim_end_matches(['.', ' ']);
+    let blank = |c: char| c == '.' || c.is_whitespace() || c.is_control();
+    let segment = segment.trim_end_matches(blank);
     match segment.rsplit_once('.') {
         Some((name, format)) if !name.is_empty() && is_format(format) => name,
         _ => segment,
@@ -165,6 +173,9 @@ mod tests {
             "/hooks/a.JSON/",
             "/hooks/a.",
             "/hooks/a%20",
+            "/hooks/a%0a",
+            "/hooks/a%3fx/y",
+            "/hooks/a%23x",
         ] {
             assert_eq!(loosened(path), "/hooks/a", "{path}");
         }
@@ -194,6 +205,8 @@ mod tests {
             "/a%00",
             "/a/..;/b",
             "/a/%2e%2e;x=1/b",
+            "/a%C0%AFb",
+            "/a/%c0%ae%c0%ae/b",
         ] {
             assert!(is_ambiguous(path), "{path}");
         }
