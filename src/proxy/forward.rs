@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
 use http::request::Parts;
-use hyper::body::Body as _;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::Body as _;
 
 use super::answer::ResponseBody;
 use super::permit::{Ground, Permit};
