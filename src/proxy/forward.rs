@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
 use http::request::Parts;
-use hyper::body::Body as _;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::Body as _;
 
 use super::answer::ResponseBody;
 use super::permit::{Ground, Permit};
@@ -162,7 +162,7 @@ fn claim(gate: &Gate, route: &Route, headers: &mut HeaderMap, verified: &Verifie
     }
 }
 
-/// The binary mode of CloudEvents 1.0.2 (HTTP binding §3.1), where all required attributes exist.
+/// The binary mode of `CloudEvents` 1.0.2 (HTTP binding §3.1), where all required attributes exist.
 fn cloudevent(route: &Route, headers: &mut HeaderMap, event: &Event) {
     let ([kind], Some(id)) = (event.types.as_slice(), &event.id) else {
         return;
@@ -220,7 +220,7 @@ struct Upgrade {
 }
 
 impl Upgrade {
-    /// WebSocket only. In any other protocol, h2c above all, the client could go on to send
+    /// `WebSocket` only. In any other protocol, h2c above all, the client could go on to send
     /// requests to the routes that verify, past us.
     fn take(parts: &mut Parts) -> Option<Self> {
         let wanted = parts.headers.get(UPGRADE)?;

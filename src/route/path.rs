@@ -108,7 +108,11 @@ pub(super) fn loosened(path: &str) -> String {
     for (at, segment) in segments.iter().enumerate() {
         let last = at.saturating_add(1) == segments.len();
         loose.push('/');
-        loose.push_str(if last { without_format(segment) } else { segment });
+        loose.push_str(if last {
+            without_format(segment)
+        } else {
+            segment
+        });
     }
     loose
 }
@@ -131,7 +135,8 @@ fn is_format(text: &str) -> bool {
 /// §4.1.5).
 pub(super) fn is_script(path: &str) -> bool {
     let last = path.rsplit('/').next().unwrap_or_default();
-    last.rsplit_once('.').is_some_and(|(_, format)| is_format(format))
+    last.rsplit_once('.')
+        .is_some_and(|(_, format)| is_format(format))
 }
 
 fn unescaped(text: &[u8]) -> Vec<u8> {
@@ -179,7 +184,15 @@ mod tests {
         ] {
             assert_eq!(loosened(path), "/hooks/a", "{path}");
         }
-        for path in ["/hooks/ab", "/hooks", "/hooks/a/b", "/hooks/a.2", "/hooks/.json", "/hooks/%6", "/"] {
+        for path in [
+            "/hooks/ab",
+            "/hooks",
+            "/hooks/a/b",
+            "/hooks/a.2",
+            "/hooks/.json",
+            "/hooks/%6",
+            "/",
+        ] {
             assert_ne!(loosened(path), "/hooks/a", "{path}");
         }
         assert_eq!(loosened("/"), "");

@@ -219,7 +219,11 @@ mod tests {
                 pattern: Pattern::parse(path).unwrap(),
                 host,
                 methods: if open { Vec::new() } else { vec![Method::POST] },
-                mode: if open { Mode::Passthrough } else { Mode::Enforce(plan) },
+                mode: if open {
+                    Mode::Passthrough
+                } else {
+                    Mode::Enforce(plan)
+                },
                 provider: None,
                 event: Rules::new(Vec::new(), Vec::new(), Vec::new(), false),
                 known_events: Vec::new(),
@@ -334,14 +338,20 @@ mod tests {
                 assert_eq!(found, Err(Rejection::PathInvalid), "{host}{path}");
             }
         }
-        assert_eq!(found(&catch_all, "other.example", "/b", &Method::POST), Ok(1));
+        assert_eq!(
+            found(&catch_all, "other.example", "/b", &Method::POST),
+            Ok(1)
+        );
     }
 
     #[test]
     fn targets_that_are_no_paths_have_no_route() {
         let routes = routes(&["!/*", "/a"]);
         for path in ["", "*", "a"] {
-            assert_eq!(found(&routes, "", path, &Method::OPTIONS), Err(Rejection::NoRoute));
+            assert_eq!(
+                found(&routes, "", path, &Method::OPTIONS),
+                Err(Rejection::NoRoute)
+            );
         }
     }
 }

@@ -133,7 +133,9 @@ impl PublicKey {
 
     fn new(material: Material) -> Result<Self, KeyError> {
         match &material {
-            Material::Ed25519(bytes) => require_point(&ED25519_POINT, bytes, has_large_order(bytes))?,
+            Material::Ed25519(bytes) => {
+                require_point(&ED25519_POINT, bytes, has_large_order(bytes))?;
+            }
             Material::P256(point) => require_point(&ECDSA_P256_SHA256_ASN1, point, true)?,
             Material::P384(point) => require_point(&ECDSA_P384_SHA384_ASN1, point, true)?,
             Material::Rsa { modulus, exponent } => {

@@ -18,9 +18,9 @@ fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     let bytes = length.to_be_bytes();
     let short: Vec<u8> = bytes.into_iter().skip_while(|b| *b == 0).collect();
     let length = if length < 0x80 {
-        vec![length as u8]
+        vec![u8::try_from(length).unwrap()]
     } else {
-        [&[0x80 | short.len() as u8], &*short].concat()
+        [&[0x80 | u8::try_from(short.len()).unwrap()], &*short].concat()
     };
     [&[tag], &*length, content].concat()
 }
@@ -69,12 +69,20 @@ fn specimens() -> Vec<(&'static Material, Vec<u8>, Vec<u8>)> {
 fn every_form_of_every_kind_is_read() {
     for (material, spki, bare) in specimens() {
         let expected = Ok(vec![material.clone()]);
-        let folded: String = Encoding::Base64
-            .encode(&spki)
+        let text = Encoding::Base64.encode(&spki);
+        let lines: Vec<_> = text
             .as_bytes()
             .chunks(64)
-            .map(|line| format!("{}\n", String::from_utf8_lossy(line)))
+            .map(String::from_utf8_lossy)
             .collect();
+        let folded = format!(
+            "{}
+",
+            lines.join(
+                "
+"
+            )
+        );
         let pem = format!("-----BEGIN PUBLIC KEY-----\n{folded}-----END PUBLIC KEY-----\n");
         for (what, text) in [
             ("pem", pem.clone()),
@@ -92,7 +100,10 @@ fn every_form_of_every_kind_is_read() {
             ("bare base64", Encoding::Base64.encode(&bare)),
             ("bare base64url", Encoding::Base64Url.encode(&bare)),
             ("bare hex", Encoding::Hex.encode(&bare)),
-            ("bare hex and a newline", format!("{}\n", Encoding::Hex.encode(&bare))),
+            (
+                "bare hex and a newline",
+                format!("{}\n", Encoding::Hex.encode(&bare)),
+            ),
         ] {
             assert_eq!(read(text.as_bytes()), expected, "{what}");
         }
@@ -102,20 +113,33 @@ fn every_form_of_every_kind_is_read() {
     for end in [LineEnding::LF, LineEnding::CRLF] {
         let expected = Ok(vec![RSA.public.material.clone()]);
         assert_eq!(read(rsa.to_pkcs1_pem(end).unwrap().as_bytes()), expected);
-        assert_eq!(read(rsa.to_public_key_pem(end).unwrap().as_bytes()), expected);
+        assert_eq!(
+            read(rsa.to_public_key_pem(end).unwrap().as_bytes()),
+            expected
+        );
     }
-    assert_eq!(read(rsa.to_pkcs1_der().unwrap().as_bytes()), Ok(vec![RSA.public.material.clone()]));
+    assert_eq!(
+        read(rsa.to_pkcs1_der().unwrap().as_bytes()),
+        Ok(vec![RSA.public.material.clone()])
+    );
 }
 
 #[test]
 fn several_keys_of_one_file_are_all_read() {
-    let pems: String = specimens().iter().map(|(_, spki, _)| pem("PUBLIC KEY", spki)).collect();
+    let pems: String = specimens()
+        .iter()
+        .map(|(_, spki, _)| pem("PUBLIC KEY", spki))
+        .collect();
     assert_eq!(read(pems.as_bytes()).unwrap().len(), 5);
 }
 
 #[test]
 fn the_key_of_a_certificate_is_read() {
-    for algorithm in [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ED25519] {
+    for algorithm in [
+        &rcgen::PKCS_ECDSA_P256_SHA256,
+        &rcgen::PKCS_ECDSA_P384_SHA384,
+        &rcgen::PKCS_ED25519,
+    ] {
         let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
         let made = rcgen::CertificateParams::new(vec!["a.example".into()])
             .unwrap()
@@ -152,7 +176,10 @@ fn jwk_and_jwks_of_every_kind_are_read() {
     let mut set = Vec::new();
     for pair in pairs {
         let mut one = jwk(&pair.public.material);
-        assert_eq!(read(one.to_string().as_bytes()), Ok(vec![pair.public.material.clone()]));
+        assert_eq!(
+            read(one.to_string().as_bytes()),
+            Ok(vec![pair.public.material.clone()])
+        );
         one["kid"] = json!("a");
         one["use"] = json!("sig");
         let keys = PublicKey::read_all(one.to_string().as_bytes()).unwrap();
@@ -169,30 +196,56 @@ fn jwk_and_jwks_of_every_kind_are_read() {
     assert_eq!(read(text.as_bytes()).unwrap().len(), 4);
     assert_eq!(read(format!("\n{text}\n").as_bytes()).unwrap().len(), 4);
     // A leading zero byte, as some libraries write it.
-    let Material::Rsa { modulus, exponent } = &RSA.public.material else { panic!("RSA") };
+    let Material::Rsa { modulus, exponent } = &RSA.public.material else {
+        panic!("RSA")
+    };
     let text = |bytes: &[u8]| Encoding::Base64Url.encode(&[&[0], bytes].concat());
     let padded = json!({ "kty": "RSA", "n": text(modulus), "e": text(exponent) });
-    assert_eq!(read(padded.to_string().as_bytes()), Ok(vec![RSA.public.material.clone()]));
+    assert_eq!(
+        read(padded.to_string().as_bytes()),
+        Ok(vec![RSA.public.material.clone()])
+    );
 }
 
 #[test]
 fn keys_that_cannot_be_jwks() {
     for (text, error) in [
         (r#"{"kty":"oct","k":"AAAA"}"#, KeyError::Symmetric),
-        (r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#, KeyError::Symmetric),
-        (r#"{"kty":"EC","crv":"secp256k1","x":"AA","y":"AA"}"#, KeyError::Curve),
-        (r#"{"kty":"EC","crv":"P-521","x":"AA","y":"AA"}"#, KeyError::Curve),
+        (
+            r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#,
+            KeyError::Symmetric,
+        ),
+        (
+            r#"{"kty":"EC","crv":"secp256k1","x":"AA","y":"AA"}"#,
+            KeyError::Curve,
+        ),
+        (
+            r#"{"kty":"EC","crv":"P-521","x":"AA","y":"AA"}"#,
+            KeyError::Curve,
+        ),
         (r#"{"kty":"OKP","crv":"X25519","x":"AA"}"#, KeyError::Curve),
-        (r#"{"keys":[{"kty":"OKP","crv":"Ed448","x":"AA"}]}"#, KeyError::Curve),
+        (
+            r#"{"keys":[{"kty":"OKP","crv":"Ed448","x":"AA"}]}"#,
+            KeyError::Curve,
+        ),
         (r#"{"kty":"OKP","crv":"Ed25519","x":"AA"}"#, KeyError::Point),
         (r#"{"kty":"OKP","crv":"Ed25519","x":"!"}"#, KeyError::Form),
-        (r#"{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}"#, KeyError::Form),
+        (
+            r#"{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}"#,
+            KeyError::Form,
+        ),
         (r#"{"kty":"RSA","n":"AQAB"}"#, KeyError::Form),
-        (r#"{"kty":"RSA","n":"AQAB","e":"AQAB"}"#, KeyError::RsaBits(17)),
+        (
+            r#"{"kty":"RSA","n":"AQAB","e":"AQAB"}"#,
+            KeyError::RsaBits(17),
+        ),
         (r#"{"kty":"RSA","n":"","e":"AQAB"}"#, KeyError::RsaBits(0)),
         (r#"{"kty":"rsa"}"#, KeyError::Form),
         (r#"{"keys":[]}"#, KeyError::Form),
-        (r#"{"keys":[{"kty":"RSA","use":"enc","n":"AQAB","e":"AQAB"}]}"#, KeyError::Form),
+        (
+            r#"{"keys":[{"kty":"RSA","use":"enc","n":"AQAB","e":"AQAB"}]}"#,
+            KeyError::Form,
+        ),
         (r#"{"keys":[7]}"#, KeyError::Form),
         (r#"{"keys":{}}"#, KeyError::Form),
         ("{}", KeyError::Form),
@@ -214,12 +267,16 @@ fn a_private_key_is_refused_in_every_form() {
     let rsa = raw_rsa(&RSA.der);
     let pkcs1 = rsa.to_pkcs1_der().unwrap();
     let mut forms = vec![
-        rsa.to_pkcs1_pem(LineEnding::LF).unwrap().as_bytes().to_vec(),
+        rsa.to_pkcs1_pem(LineEnding::LF)
+            .unwrap()
+            .as_bytes()
+            .to_vec(),
         pkcs1.as_bytes().to_vec(),
         Encoding::Base64.encode(pkcs1.as_bytes()).into_bytes(),
         Encoding::Hex.encode(pkcs1.as_bytes()).into_bytes(),
         b"-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----".to_vec(),
-        b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----".to_vec(),
+        b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----"
+            .to_vec(),
         b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----".to_vec(),
     ];
     for pair in [&RSA, &P256, &P384, &ED25519] {
@@ -233,7 +290,10 @@ fn a_private_key_is_refused_in_every_form() {
         forms.push(Encoding::Hex.encode(&pair.der).into_bytes());
     }
     // SEC 1 (RFC 5915), as `openssl ecparam -genkey` writes it.
-    let sec1 = der(0x30, &[der(2, &[1]), der(4, &[7; 32]), der(0xa0, OID_P256)].concat());
+    let sec1 = der(
+        0x30,
+        &[der(2, &[1]), der(4, &[7; 32]), der(0xa0, OID_P256)].concat(),
+    );
     forms.push(sec1.clone());
     forms.push(Encoding::Base64.encode(&sec1).into_bytes());
     for (at, form) in forms.iter().enumerate() {
@@ -259,21 +319,44 @@ fn weak_and_foreign_keys_are_refused() {
     let off_curve = [&[4][..], &[1; 64]].concat();
     let infinity = [&[4][..], &[0; 64]].concat();
     for (what, key, error) in [
-        ("another curve", spki(&[OID_EC, OID_K256].concat(), &off_curve), KeyError::Curve),
+        (
+            "another curve",
+            spki(&[OID_EC, OID_K256].concat(), &off_curve),
+            KeyError::Curve,
+        ),
         ("no curve", spki(OID_EC, &off_curve), KeyError::Curve),
         ("x25519", spki(OID_X25519, &zero), KeyError::Form),
-        ("off the curve", spki(&[OID_EC, OID_P256].concat(), &off_curve), KeyError::Point),
-        ("infinity", spki(&[OID_EC, OID_P256].concat(), &infinity), KeyError::Point),
-        ("infinity, short", spki(&[OID_EC, OID_P256].concat(), &[0]), KeyError::Point),
+        (
+            "off the curve",
+            spki(&[OID_EC, OID_P256].concat(), &off_curve),
+            KeyError::Point,
+        ),
+        (
+            "infinity",
+            spki(&[OID_EC, OID_P256].concat(), &infinity),
+            KeyError::Point,
+        ),
+        (
+            "infinity, short",
+            spki(&[OID_EC, OID_P256].concat(), &[0]),
+            KeyError::Point,
+        ),
         (
             "the other curve's",
-            spki(&[OID_EC, OID_P384].concat(), bytes_of(&P256.public.material)),
+            spki(
+                &[OID_EC, OID_P384].concat(),
+                bytes_of(&P256.public.material),
+            ),
             KeyError::Point,
         ),
         ("31 bytes", spki(OID_ED25519, &zero[1..]), KeyError::Point),
         ("33 bytes", spki(OID_ED25519, &[1; 33]), KeyError::Point),
         ("empty", spki(OID_ED25519, &[]), KeyError::Point),
-        ("the point of a bare key", Encoding::Hex.encode(&off_curve).into_bytes(), KeyError::Point),
+        (
+            "the point of a bare key",
+            Encoding::Hex.encode(&off_curve).into_bytes(),
+            KeyError::Point,
+        ),
     ] {
         assert_eq!(read(&key), Err(error), "{what}");
     }
@@ -296,7 +379,11 @@ fn ed25519_keys_of_small_order_are_refused() {
         let mut negative = bytes.clone();
         negative[31] |= 0x80;
         for key in [bytes, negative] {
-            assert_eq!(read(Encoding::Hex.encode(&key).as_bytes()), Err(KeyError::Point), "{y}");
+            assert_eq!(
+                read(Encoding::Hex.encode(&key).as_bytes()),
+                Err(KeyError::Point),
+                "{y}"
+            );
             let jwk = jwk(&Material::Ed25519(key)).to_string();
             assert_eq!(read(jwk.as_bytes()), Err(KeyError::Point), "{y}");
         }

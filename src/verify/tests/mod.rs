@@ -1,5 +1,11 @@
 //! Verification as an attacker sees it: whole plans, judged from outside.
 
+#![expect(
+    clippy::string_slice,
+    clippy::too_many_lines,
+    reason = "tables of cases over plain ASCII"
+)]
+
 mod keys;
 mod messages;
 mod odd_signatures;
@@ -96,10 +102,7 @@ static ED25519: LazyLock<Pair> = LazyLock::new(|| {
 fn ecdsa(algorithm: &'static EcdsaSigningAlgorithm) -> (Vec<u8>, Vec<u8>) {
     let der = EcdsaKeyPair::generate_pkcs8(algorithm, &SystemRandom::new()).unwrap();
     let made = EcdsaKeyPair::from_pkcs8(algorithm, der.as_ref()).unwrap();
-    (
-        der.as_ref().to_vec(),
-        made.public_key().as_ref().to_vec(),
-    )
+    (der.as_ref().to_vec(), made.public_key().as_ref().to_vec())
 }
 
 fn raw_rsa(der: &[u8]) -> RsaPrivateKey {
@@ -138,7 +141,12 @@ fn hmac(hash: Hash, secrets: &[&[u8]]) -> Prover {
     let keys = secrets
         .iter()
         .enumerate()
-        .map(|(at, bytes)| held(&format!("key-{at}"), MacKey::new(hash, secret(bytes)).unwrap()))
+        .map(|(at, bytes)| {
+            held(
+                &format!("key-{at}"),
+                MacKey::new(hash, secret(bytes)).unwrap(),
+            )
+        })
         .collect();
     Prover::Hmac(Ring::new(keys))
 }

@@ -63,7 +63,9 @@ fn misshapen_signatures_of_every_algorithm() {
     }
     for hash in [Hash::Sha1, Hash::Sha256, Hash::Sha384, Hash::Sha512] {
         let prover = hmac(hash, &[b"secret-of-hmac"]);
-        let Prover::Hmac(keys) = &prover else { unreachable!() };
+        let Prover::Hmac(keys) = &prover else {
+            unreachable!()
+        };
         let mut mac = keys.all()[0].key.start();
         mac.update(BODY);
         let good = mac.finish();
@@ -142,7 +144,11 @@ fn der(tag: u8, content: &[u8], long: bool) -> Vec<u8> {
 
 fn integer(number: &BigUint) -> Vec<u8> {
     let bytes = number.to_bytes_be();
-    if bytes[0] & 0x80 == 0 { bytes } else { [vec![0], bytes].concat() }
+    if bytes[0] & 0x80 == 0 {
+        bytes
+    } else {
+        [vec![0], bytes].concat()
+    }
 }
 
 fn pair_der(r: &[u8], s: &[u8]) -> Vec<u8> {
@@ -151,16 +157,28 @@ fn pair_der(r: &[u8], s: &[u8]) -> Vec<u8> {
 
 #[test]
 fn ecdsa_with_numbers_out_of_range() {
-    for Curve { algorithm, width, order } in curves() {
+    for Curve {
+        algorithm,
+        width,
+        order,
+    } in curves()
+    {
         let good = genuine(algorithm, Salt::Auto, SignatureFormat::P1363);
         let (r, s) = good.split_at(width);
         let (r, s) = (BigUint::from_bytes_be(r), BigUint::from_bytes_be(s));
         let fixed_plan = plan_of(algorithm, Salt::Auto, SignatureFormat::P1363);
         let der_plan = plan_of(algorithm, Salt::Auto, SignatureFormat::Der);
         assert_eq!(verdict_on(&fixed_plan, &good), Ok(()));
-        assert_eq!(verdict_on(&der_plan, &pair_der(&integer(&r), &integer(&s))), Ok(()));
+        assert_eq!(
+            verdict_on(&der_plan, &pair_der(&integer(&r), &integer(&s))),
+            Ok(())
+        );
         refuse(&der_plan, "p1363 for der", &good);
-        refuse(&fixed_plan, "der for p1363", &pair_der(&integer(&r), &integer(&s)));
+        refuse(
+            &fixed_plan,
+            "der for p1363",
+            &pair_der(&integer(&r), &integer(&s)),
+        );
         let one = BigUint::from(1_u8);
         let edges = [
             BigUint::from(0_u8),
@@ -180,7 +198,11 @@ fn ecdsa_with_numbers_out_of_range() {
         wrong.push((r.clone(), &s + &order));
         wrong.push((&r + &order, s.clone()));
         for (a, b) in &wrong {
-            refuse(&der_plan, "numbers out of range", &pair_der(&integer(a), &integer(b)));
+            refuse(
+                &der_plan,
+                "numbers out of range",
+                &pair_der(&integer(a), &integer(b)),
+            );
             if a.bits() <= 8 * width && b.bits() <= 8 * width {
                 let both = [fixed(a, width), fixed(b, width)].concat();
                 refuse(&fixed_plan, "numbers out of range", &both);
@@ -200,7 +222,10 @@ fn ecdsa_with_numbers_out_of_range() {
 
 #[test]
 fn ecdsa_in_anything_but_der() {
-    for Curve { algorithm, width, .. } in curves() {
+    for Curve {
+        algorithm, width, ..
+    } in curves()
+    {
         let plan = plan_of(algorithm, Salt::Auto, SignatureFormat::Der);
         let good = genuine(algorithm, Salt::Auto, SignatureFormat::P1363);
         let (r, s) = good.split_at(width);
@@ -216,21 +241,42 @@ fn ecdsa_in_anything_but_der() {
             ("trailing value", [&*whole, &nul].concat()),
             ("value inside", der(0x30, &[&*inner, &nul].concat(), false)),
             ("long length", der(0x30, &inner, true)),
-            ("long length of r", der(0x30, &[&*der(2, &r, true), &*b].concat(), false)),
-            ("long length of s", der(0x30, &[&*a, &*der(2, &s, true)].concat(), false)),
-            ("indefinite length", [&[0x30, 0x80], &*inner, &[0, 0]].concat()),
+            (
+                "long length of r",
+                der(0x30, &[&*der(2, &r, true), &*b].concat(), false),
+            ),
+            (
+                "long length of s",
+                der(0x30, &[&*a, &*der(2, &s, true)].concat(), false),
+            ),
+            (
+                "indefinite length",
+                [&[0x30, 0x80], &*inner, &[0, 0]].concat(),
+            ),
             ("zero before r", pair_der(&[&[0], &*r].concat(), &s)),
             ("zeros before s", pair_der(&r, &[&[0, 0], &*s].concat())),
             ("negative r", pair_der(&[&[0xff], &*r].concat(), &s)),
             ("negative s", pair_der(&r, &[&[0x80], &*s].concat())),
             ("empty r", pair_der(&[], &s)),
             ("a set", der(0x31, &inner, false)),
-            ("octets for r", der(0x30, &[&*der(4, &r, false), &*b].concat(), false)),
+            (
+                "octets for r",
+                der(0x30, &[&*der(4, &r, false), &*b].concat(), false),
+            ),
             ("only r", der(0x30, &a, false)),
             ("nothing", der(0x30, &[], false)),
-            ("length too large", [&[0x30, whole[1] + 1], &*inner].concat()),
-            ("length too small", [&[0x30, whole[1] - 1], &*inner].concat()),
-            ("length of 2^32", [&[0x30, 0x84, 0xff, 0xff, 0xff, 0xff], &*inner].concat()),
+            (
+                "length too large",
+                [&[0x30, whole[1] + 1], &*inner].concat(),
+            ),
+            (
+                "length too small",
+                [&[0x30, whole[1] - 1], &*inner].concat(),
+            ),
+            (
+                "length of 2^32",
+                [&[0x30, 0x84, 0xff, 0xff, 0xff, 0xff], &*inner].concat(),
+            ),
             ("wrapped twice", der(0x30, &whole, false)),
             ("a bit string", der(3, &[&[0], &*whole].concat(), false)),
         ] {
@@ -267,7 +313,11 @@ fn ed25519_with_s_not_reduced() {
     refuse(&plan, "s = L", &with(&order));
     refuse(&plan, "L - s", &with(&(&order - &s)));
     refuse(&plan, "R = 0", &[&[0; 32], &good[32..]].concat());
-    refuse(&plan, "halves swapped", &[&good[32..], &good[..32]].concat());
+    refuse(
+        &plan,
+        "halves swapped",
+        &[&good[32..], &good[..32]].concat(),
+    );
 }
 
 // === RSA ===
@@ -329,32 +379,132 @@ fn pss_block(odd: &Pss) -> Vec<u8> {
 
 #[test]
 fn pss_with_one_thing_wrong() {
-    let plan = plan_of(Algorithm::RsaPss(Hash::Sha256), Salt::Auto, SignatureFormat::Der);
+    let plan = plan_of(
+        Algorithm::RsaPss(Hash::Sha256),
+        Salt::Auto,
+        SignatureFormat::Der,
+    );
     assert_eq!(verdict_on(&plan, &raw(&pss_block(&PLAIN_PSS))), Ok(()));
-    let longest = Pss { salt: 222, ..PLAIN_PSS };
+    let longest = Pss {
+        salt: 222,
+        ..PLAIN_PSS
+    };
     assert_eq!(verdict_on(&plan, &raw(&pss_block(&longest))), Ok(()));
     for (what, odd) in [
-        ("no salt", Pss { salt: 0, ..PLAIN_PSS }),
-        ("salt of 20", Pss { salt: 20, ..PLAIN_PSS }),
-        ("salt of 31", Pss { salt: 31, ..PLAIN_PSS }),
-        ("salt of 33", Pss { salt: 33, ..PLAIN_PSS }),
-        ("salt of 64", Pss { salt: 64, ..PLAIN_PSS }),
-        ("salt of 221", Pss { salt: 221, ..PLAIN_PSS }),
-        ("hash of another length", Pss { hash: Hash::Sha1, ..PLAIN_PSS }),
-        ("sha512", Pss { hash: Hash::Sha512, ..PLAIN_PSS }),
-        ("mask by sha1", Pss { mask: Hash::Sha1, ..PLAIN_PSS }),
-        ("mask by sha512", Pss { mask: Hash::Sha512, ..PLAIN_PSS }),
-        ("trailer of RFC 3447 A", Pss { trailer: 0xcc, ..PLAIN_PSS }),
-        ("trailer 0", Pss { trailer: 0, ..PLAIN_PSS }),
-        ("separator 2", Pss { separator: 2, ..PLAIN_PSS }),
-        ("separator 0", Pss { separator: 0, ..PLAIN_PSS }),
-        ("filled with ones", Pss { filling: 0xff, ..PLAIN_PSS }),
+        (
+            "no salt",
+            Pss {
+                salt: 0,
+                ..PLAIN_PSS
+            },
+        ),
+        (
+            "salt of 20",
+            Pss {
+                salt: 20,
+                ..PLAIN_PSS
+            },
+        ),
+        (
+            "salt of 31",
+            Pss {
+                salt: 31,
+                ..PLAIN_PSS
+            },
+        ),
+        (
+            "salt of 33",
+            Pss {
+                salt: 33,
+                ..PLAIN_PSS
+            },
+        ),
+        (
+            "salt of 64",
+            Pss {
+                salt: 64,
+                ..PLAIN_PSS
+            },
+        ),
+        (
+            "salt of 221",
+            Pss {
+                salt: 221,
+                ..PLAIN_PSS
+            },
+        ),
+        (
+            "hash of another length",
+            Pss {
+                hash: Hash::Sha1,
+                ..PLAIN_PSS
+            },
+        ),
+        (
+            "sha512",
+            Pss {
+                hash: Hash::Sha512,
+                ..PLAIN_PSS
+            },
+        ),
+        (
+            "mask by sha1",
+            Pss {
+                mask: Hash::Sha1,
+                ..PLAIN_PSS
+            },
+        ),
+        (
+            "mask by sha512",
+            Pss {
+                mask: Hash::Sha512,
+                ..PLAIN_PSS
+            },
+        ),
+        (
+            "trailer of RFC 3447 A",
+            Pss {
+                trailer: 0xcc,
+                ..PLAIN_PSS
+            },
+        ),
+        (
+            "trailer 0",
+            Pss {
+                trailer: 0,
+                ..PLAIN_PSS
+            },
+        ),
+        (
+            "separator 2",
+            Pss {
+                separator: 2,
+                ..PLAIN_PSS
+            },
+        ),
+        (
+            "separator 0",
+            Pss {
+                separator: 0,
+                ..PLAIN_PSS
+            },
+        ),
+        (
+            "filled with ones",
+            Pss {
+                filling: 0xff,
+                ..PLAIN_PSS
+            },
+        ),
     ] {
         let block = pss_block(&odd);
         refuse(&plan, what, &raw(&block));
     }
     // The top bit of the block set: as far as the modulus has room for it.
-    let block = pss_block(&Pss { top_bit: true, ..PLAIN_PSS });
+    let block = pss_block(&Pss {
+        top_bit: true,
+        ..PLAIN_PSS
+    });
     if BigUint::from_bytes_be(&block) < *raw_rsa(&RSA.der).n() {
         refuse(&plan, "top bit", &raw(&block));
     }
@@ -368,10 +518,18 @@ fn pkcs1_block(start: &[u8], filling: u8, end: &[u8]) -> Vec<u8> {
 
 #[test]
 fn pkcs1_with_one_thing_wrong() {
-    let plan = plan_of(Algorithm::RsaPkcs1(Hash::Sha256), Salt::Auto, SignatureFormat::Der);
+    let plan = plan_of(
+        Algorithm::RsaPkcs1(Hash::Sha256),
+        Salt::Auto,
+        SignatureFormat::Der,
+    );
     let hash = Hash::Sha256.of(BODY);
-    let sha256 = [0x30, 0x0d, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1, 5, 0];
-    let sha512 = [0x30, 0x0d, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 3, 5, 0];
+    let sha256 = [
+        0x30, 0x0d, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1, 5, 0,
+    ];
+    let sha512 = [
+        0x30, 0x0d, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 3, 5, 0,
+    ];
     let no_null = [0x30, 0x0b, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1];
     let sha1 = [0x30, 9, 6, 5, 0x2b, 0x0e, 3, 2, 0x1a, 5, 0];
     let info = |algorithm: &[u8], hash: &[u8]| {
@@ -386,28 +544,57 @@ fn pkcs1_with_one_thing_wrong() {
     let inner = [&sha256[..], &der(4, &hash, false)].concat();
     for (what, block) in [
         ("no zero before the info", pkcs1_block(&[0, 1], 0xff, &good)),
-        ("one for zero", pkcs1_block(&[0, 1], 0xff, &[&[1], &*good].concat())),
+        (
+            "one for zero",
+            pkcs1_block(&[0, 1], 0xff, &[&[1], &*good].concat()),
+        ),
         ("block type 0", pkcs1_block(&[0, 0], 0, &zero_and(&good))),
         ("block type 2", pkcs1_block(&[0, 2], 0xff, &zero_and(&good))),
-        ("filled with zeros", pkcs1_block(&[0, 1], 0, &zero_and(&good))),
-        ("filled with 0xfe", pkcs1_block(&[0, 1], 0xfe, &zero_and(&good))),
+        (
+            "filled with zeros",
+            pkcs1_block(&[0, 1], 0, &zero_and(&good)),
+        ),
+        (
+            "filled with 0xfe",
+            pkcs1_block(&[0, 1], 0xfe, &zero_and(&good)),
+        ),
         ("no info", pkcs1_block(&[0, 1], 0xff, &zero_and(&hash))),
-        ("no parameters", pkcs1_block(&[0, 1], 0xff, &zero_and(&info(&no_null, &hash)))),
-        ("another hash's info", pkcs1_block(&[0, 1], 0xff, &zero_and(&info(&sha512, &hash)))),
+        (
+            "no parameters",
+            pkcs1_block(&[0, 1], 0xff, &zero_and(&info(&no_null, &hash))),
+        ),
+        (
+            "another hash's info",
+            pkcs1_block(&[0, 1], 0xff, &zero_and(&info(&sha512, &hash))),
+        ),
         (
             "sha1",
             pkcs1_block(&[0, 1], 0xff, &zero_and(&info(&sha1, &Hash::Sha1.of(BODY)))),
         ),
         (
             "sha512",
-            pkcs1_block(&[0, 1], 0xff, &zero_and(&info(&sha512, &Hash::Sha512.of(BODY)))),
+            pkcs1_block(
+                &[0, 1],
+                0xff,
+                &zero_and(&info(&sha512, &Hash::Sha512.of(BODY))),
+            ),
         ),
-        ("BER length", pkcs1_block(&[0, 1], 0xff, &zero_and(&der(0x30, &inner, true)))),
+        (
+            "BER length",
+            pkcs1_block(&[0, 1], 0xff, &zero_and(&der(0x30, &inner, true))),
+        ),
         (
             "BER indefinite",
-            pkcs1_block(&[0, 1], 0xff, &zero_and(&[&[0x30, 0x80], &*inner, &[0, 0]].concat())),
+            pkcs1_block(
+                &[0, 1],
+                0xff,
+                &zero_and(&[&[0x30, 0x80], &*inner, &[0, 0]].concat()),
+            ),
         ),
-        ("bytes after the info", pkcs1_block(&[0, 1], 0xff, &[&[0], &*good, &[0; 8]].concat())),
+        (
+            "bytes after the info",
+            pkcs1_block(&[0, 1], 0xff, &[&[0], &*good, &[0; 8]].concat()),
+        ),
         // Bleichenbacher 2006: short filling, the rest of the block after the info.
         (
             "filling of eight",
@@ -432,7 +619,10 @@ fn pkcs1_with_one_thing_wrong() {
 fn rsa_numbers_that_are_no_signatures() {
     let key = raw_rsa(&RSA.der);
     let one = BigUint::from(1_u8);
-    for algorithm in [Algorithm::RsaPss(Hash::Sha256), Algorithm::RsaPkcs1(Hash::Sha256)] {
+    for algorithm in [
+        Algorithm::RsaPss(Hash::Sha256),
+        Algorithm::RsaPkcs1(Hash::Sha256),
+    ] {
         let plan = plan_of(algorithm, Salt::Auto, SignatureFormat::Der);
         let good = BigUint::from_bytes_be(&genuine(algorithm, Salt::Auto, SignatureFormat::Der));
         let above = &good + key.n();

@@ -13,7 +13,11 @@ fn stamped(unit: Unit) -> Plan {
         "t={timestamp},v1={signature}",
         "{timestamp}.{body}",
     );
-    step.freshness = Some(Freshness { place: None, unit, tolerance: minutes(5) });
+    step.freshness = Some(Freshness {
+        place: None,
+        unit,
+        tolerance: minutes(5),
+    });
     plan(vec![vec![signed(step)]])
 }
 
@@ -37,35 +41,111 @@ fn a_signed_timestamp_is_near_now_and_plainly_written() {
         (Unit::Seconds, "1700000300", Ok(())),
         (Unit::Seconds, "01700000000", Ok(())),
         (Unit::Seconds, "1699999699", Err(Rejection::TimestampTooOld)),
-        (Unit::Seconds, "1700000301", Err(Rejection::TimestampInFuture)),
+        (
+            Unit::Seconds,
+            "1700000301",
+            Err(Rejection::TimestampInFuture),
+        ),
         (Unit::Seconds, "0", Err(Rejection::TimestampTooOld)),
-        (Unit::Seconds, "1700000000000", Err(Rejection::TimestampMalformed)),
-        (Unit::Seconds, "9223372036854775807", Err(Rejection::TimestampMalformed)),
-        (Unit::Seconds, "18446744073709551616", Err(Rejection::TimestampMalformed)),
-        (Unit::Seconds, "-1700000000", Err(Rejection::TimestampMalformed)),
-        (Unit::Seconds, "+1700000000", Err(Rejection::TimestampMalformed)),
-        (Unit::Seconds, "1700000000.0", Err(Rejection::TimestampMalformed)),
+        (
+            Unit::Seconds,
+            "1700000000000",
+            Err(Rejection::TimestampMalformed),
+        ),
+        (
+            Unit::Seconds,
+            "9223372036854775807",
+            Err(Rejection::TimestampMalformed),
+        ),
+        (
+            Unit::Seconds,
+            "18446744073709551616",
+            Err(Rejection::TimestampMalformed),
+        ),
+        (
+            Unit::Seconds,
+            "-1700000000",
+            Err(Rejection::TimestampMalformed),
+        ),
+        (
+            Unit::Seconds,
+            "+1700000000",
+            Err(Rejection::TimestampMalformed),
+        ),
+        (
+            Unit::Seconds,
+            "1700000000.0",
+            Err(Rejection::TimestampMalformed),
+        ),
         (Unit::Seconds, "1.7e9", Err(Rejection::TimestampMalformed)),
-        (Unit::Seconds, "0x6553f100", Err(Rejection::TimestampMalformed)),
+        (
+            Unit::Seconds,
+            "0x6553f100",
+            Err(Rejection::TimestampMalformed),
+        ),
         (Unit::Seconds, "", Err(Rejection::TimestampMalformed)),
         (Unit::Seconds, "now", Err(Rejection::TimestampMalformed)),
-        (Unit::Seconds, "2023-11-14T22:13:20Z", Err(Rejection::TimestampMalformed)),
+        (
+            Unit::Seconds,
+            "2023-11-14T22:13:20Z",
+            Err(Rejection::TimestampMalformed),
+        ),
         (Unit::Milliseconds, "1700000000000", Ok(())),
         (Unit::Milliseconds, "1699999700000", Ok(())),
-        (Unit::Milliseconds, "1699999699999", Err(Rejection::TimestampTooOld)),
-        (Unit::Milliseconds, "1700000300001", Err(Rejection::TimestampInFuture)),
-        (Unit::Milliseconds, "1700000000", Err(Rejection::TimestampTooOld)),
+        (
+            Unit::Milliseconds,
+            "1699999699999",
+            Err(Rejection::TimestampTooOld),
+        ),
+        (
+            Unit::Milliseconds,
+            "1700000300001",
+            Err(Rejection::TimestampInFuture),
+        ),
+        (
+            Unit::Milliseconds,
+            "1700000000",
+            Err(Rejection::TimestampTooOld),
+        ),
         (Unit::Rfc3339, "2023-11-14T22:13:20Z", Ok(())),
         (Unit::Rfc3339, "2023-11-15T03:43:20.123456789+05:30", Ok(())),
         (Unit::Rfc3339, "2023-11-14T22:08:20Z", Ok(())),
-        (Unit::Rfc3339, "2023-11-14T22:08:19.999999999Z", Err(Rejection::TimestampTooOld)),
-        (Unit::Rfc3339, "2023-11-14T22:18:20.000000001Z", Err(Rejection::TimestampInFuture)),
-        (Unit::Rfc3339, "1700000000", Err(Rejection::TimestampMalformed)),
-        (Unit::Rfc3339, "0001-01-01T00:00:00Z", Err(Rejection::TimestampTooOld)),
-        (Unit::Rfc3339, "9999-12-30T00:00:00Z", Err(Rejection::TimestampInFuture)),
-        (Unit::Rfc3339, "10000-01-01T00:00:00Z", Err(Rejection::TimestampMalformed)),
+        (
+            Unit::Rfc3339,
+            "2023-11-14T22:08:19.999999999Z",
+            Err(Rejection::TimestampTooOld),
+        ),
+        (
+            Unit::Rfc3339,
+            "2023-11-14T22:18:20.000000001Z",
+            Err(Rejection::TimestampInFuture),
+        ),
+        (
+            Unit::Rfc3339,
+            "1700000000",
+            Err(Rejection::TimestampMalformed),
+        ),
+        (
+            Unit::Rfc3339,
+            "0001-01-01T00:00:00Z",
+            Err(Rejection::TimestampTooOld),
+        ),
+        (
+            Unit::Rfc3339,
+            "9999-12-30T00:00:00Z",
+            Err(Rejection::TimestampInFuture),
+        ),
+        (
+            Unit::Rfc3339,
+            "10000-01-01T00:00:00Z",
+            Err(Rejection::TimestampMalformed),
+        ),
     ] {
-        assert_eq!(verdict(&stamped(unit), &at(text)), expected, "{unit:?} {text}");
+        assert_eq!(
+            verdict(&stamped(unit), &at(text)),
+            expected,
+            "{unit:?} {text}"
+        );
     }
 }
 
@@ -74,18 +154,45 @@ fn a_timestamp_that_is_not_the_signed_one_is_a_mismatch() {
     let plan = stamped(Unit::Seconds);
     let good = mac("1700000000.body");
     for (value, reason) in [
-        (format!("t=1700000001,v1={good}"), Rejection::SignatureMismatch),
-        (format!("t=01700000000,v1={good}"), Rejection::SignatureMismatch),
-        (format!("t=1700000000,t=1700000000,v1={good}"), Rejection::SignatureMalformed),
+        (
+            format!("t=1700000001,v1={good}"),
+            Rejection::SignatureMismatch,
+        ),
+        (
+            format!("t=01700000000,v1={good}"),
+            Rejection::SignatureMismatch,
+        ),
+        (
+            format!("t=1700000000,t=1700000000,v1={good}"),
+            Rejection::SignatureMalformed,
+        ),
         (format!("v1={good}"), Rejection::TimestampMissing),
         ("t=1700000000".to_owned(), Rejection::SignatureMalformed),
-        (format!("t=1700000000,v0={good}"), Rejection::SignatureMalformed),
-        (format!("t=1700000000;v1={good}"), Rejection::SignatureMalformed),
-        (format!("t=1700000000,v1={good}0"), Rejection::SignatureMalformed),
-        (format!("t=1700000000,v1={good}00"), Rejection::SignatureMismatch),
-        (format!("t=1700000000,v1=\"{good}\""), Rejection::SignatureMalformed),
+        (
+            format!("t=1700000000,v0={good}"),
+            Rejection::SignatureMalformed,
+        ),
+        (
+            format!("t=1700000000;v1={good}"),
+            Rejection::SignatureMalformed,
+        ),
+        (
+            format!("t=1700000000,v1={good}0"),
+            Rejection::SignatureMalformed,
+        ),
+        (
+            format!("t=1700000000,v1={good}00"),
+            Rejection::SignatureMismatch,
+        ),
+        (
+            format!("t=1700000000,v1=\"{good}\""),
+            Rejection::SignatureMalformed,
+        ),
         ("t=1700000000,v1=".to_owned(), Rejection::SignatureMalformed),
-        ("t=1700000000,v1=,v1=".to_owned(), Rejection::SignatureMalformed),
+        (
+            "t=1700000000,v1=,v1=".to_owned(),
+            Rejection::SignatureMalformed,
+        ),
     ] {
         let delivery = with_signature(b"body", value.as_bytes());
         assert_eq!(refused(&plan, &delivery, &value), reason, "{value}");
@@ -114,27 +221,63 @@ fn a_list_of_bare_signatures_takes_any_of_a_few() {
     for value in [format!("00, {good}"), format!(",,{good},"), good.clone()] {
         assert_eq!(verdict(&bare, &signed(value.clone())), Ok(()), "{value}");
     }
-    for value in [",".into(), " ".into(), "zz,,".into(), vec![good.as_str(); 17].join(",")] {
-        assert_eq!(refused(&bare, &signed(value), "a list"), Rejection::SignatureMalformed);
+    for value in [
+        ",".into(),
+        " ".into(),
+        "zz,,".into(),
+        vec![good.as_str(); 17].join(","),
+    ] {
+        assert_eq!(
+            refused(&bare, &signed(value), "a list"),
+            Rejection::SignatureMalformed
+        );
     }
-    assert_eq!(verdict(&bare, &signed(vec![good.as_str(); 16].join(","))), Ok(()));
+    assert_eq!(
+        verdict(&bare, &signed(vec![good.as_str(); 16].join(","))),
+        Ok(())
+    );
     // Of a header without a format the whole value is the signature.
     let plain = of("{signature}");
-    for value in [format!("{good},{good}"), format!("{good} "), format!("sha256={good}")] {
-        assert_eq!(refused(&plain, &signed(value), "a list"), Rejection::SignatureMalformed);
+    for value in [
+        format!("{good},{good}"),
+        format!("{good} "),
+        format!("sha256={good}"),
+    ] {
+        assert_eq!(
+            refused(&plain, &signed(value), "a list"),
+            Rejection::SignatureMalformed
+        );
     }
 }
 
 #[test]
 fn a_secret_is_in_force_from_not_before_until_until() {
-    let Prover::Hmac(first) = hmac(Hash::Sha256, &[b"the-first-secret"]) else { unreachable!() };
-    let Prover::Hmac(second) = hmac(Hash::Sha256, &[b"the-second-secret"]) else { unreachable!() };
+    let Prover::Hmac(first) = hmac(Hash::Sha256, &[b"the-first-secret"]) else {
+        unreachable!()
+    };
+    let Prover::Hmac(second) = hmac(Hash::Sha256, &[b"the-second-secret"]) else {
+        unreachable!()
+    };
     let keys = vec![
-        Held { name: "first".into(), until: Some(later(100)), ..first.all()[0].clone() },
-        Held { name: "second".into(), not_before: Some(later(50)), ..second.all()[0].clone() },
+        Held {
+            name: "first".into(),
+            until: Some(later(100)),
+            ..first.all()[0].clone()
+        },
+        Held {
+            name: "second".into(),
+            not_before: Some(later(50)),
+            ..second.all()[0].clone()
+        },
     ];
     let rotating = simple(Prover::Hmac(Ring::new(keys)), Encoding::Hex);
-    let by = |key: &[u8]| sign_it(&simple(hmac(Hash::Sha256, &[key]), Encoding::Hex), b"body", None);
+    let by = |key: &[u8]| {
+        sign_it(
+            &simple(hmac(Hash::Sha256, &[key]), Encoding::Hex),
+            b"body",
+            None,
+        )
+    };
     let (old, new) = (by(b"the-first-secret"), by(b"the-second-secret"));
     for (second, old_passes, new_passes) in [
         (0, true, false),
@@ -144,7 +287,8 @@ fn a_secret_is_in_force_from_not_before_until_until() {
         (100, false, true),
         (1000, false, true),
     ] {
-        for (delivery, passes, name) in [(&old, old_passes, "first"), (&new, new_passes, "second")] {
+        for (delivery, passes, name) in [(&old, old_passes, "first"), (&new, new_passes, "second")]
+        {
             match judge(&rotating, delivery, &[2], later(second)) {
                 Ok(verified) => {
                     assert!(passes, "{second} {name}");
@@ -158,11 +302,20 @@ fn a_secret_is_in_force_from_not_before_until_until() {
         }
     }
     // Nobody is let in where no secret is in force.
-    let none = Held { until: Some(now()), ..first.all()[0].clone() };
+    let none = Held {
+        until: Some(now()),
+        ..first.all()[0].clone()
+    };
     let plan = simple(Prover::Hmac(Ring::new(vec![none])), Encoding::Hex);
-    assert_eq!(refused(&plan, &old, "none in force"), Rejection::SignatureMismatch);
+    assert_eq!(
+        refused(&plan, &old, "none in force"),
+        Rejection::SignatureMismatch
+    );
     let empty = simple(Prover::Hmac(Ring::new(Vec::new())), Encoding::Hex);
-    assert_eq!(refused(&empty, &old, "no secret"), Rejection::SignatureMismatch);
+    assert_eq!(
+        refused(&empty, &old, "no secret"),
+        Rejection::SignatureMismatch
+    );
 }
 
 #[test]
@@ -217,13 +370,20 @@ fn body_key() -> Step {
 }
 
 fn sealed() -> Step {
-    signed(step(hmac(Hash::Sha256, &[KEY]), Encoding::Hex, "{signature}", "{body}"))
+    signed(step(
+        hmac(Hash::Sha256, &[KEY]),
+        Encoding::Hex,
+        "{signature}",
+        "{body}",
+    ))
 }
 
 fn asked(body: &str, headers: &[(&'static str, &str)]) -> Delivery {
     let mut delivery = delivery(body.as_bytes());
     for (name, value) in headers {
-        delivery.headers.append(*name, HeaderValue::from_str(value).unwrap());
+        delivery
+            .headers
+            .append(*name, HeaderValue::from_str(value).unwrap());
     }
     delivery
 }
@@ -246,7 +406,14 @@ fn of_alternatives_one_passes_wherever_it_stands() {
             asked("{}", &[("x-key", "wrong"), ("x-signature", &right)]),
             asked("{}", &[("x-key", "the-api-key"), ("x-signature", "00")]),
             asked(keyed, &[("x-key", "wrong"), ("x-signature", "zz")]),
-            asked("{}", &[("x-key", "the-api-key"), ("x-signature", "0"), ("x-signature", "1")]),
+            asked(
+                "{}",
+                &[
+                    ("x-key", "the-api-key"),
+                    ("x-signature", "0"),
+                    ("x-signature", "1"),
+                ],
+            ),
         ] {
             assert_eq!(verdict(&plan, &request), Ok(()), "{request:?}");
         }
@@ -257,7 +424,10 @@ fn of_alternatives_one_passes_wherever_it_stands() {
             asked("{}", &[("x-key", "")]),
             asked("{}", &[("x-signature", "00")]),
             asked("{ }", &[("x-signature", &right)]),
-            asked(r#"{"key":"wrong"}"#, &[("x-key", "wrong"), ("x-signature", &right)]),
+            asked(
+                r#"{"key":"wrong"}"#,
+                &[("x-key", "wrong"), ("x-signature", &right)],
+            ),
             asked(r#"{"key":["the-body-key"]}"#, &[]),
             asked("the-body-key", &[("x-key", "the-body-key")]),
         ] {
@@ -273,12 +443,24 @@ fn of_alternatives_one_passes_wherever_it_stands() {
 /// The reason names the alternative that got furthest, in whatever order they stand.
 #[test]
 fn the_reason_is_that_of_the_alternative_that_was_tried() {
-    for steps in [vec![api_key("x-key"), sealed()], vec![sealed(), api_key("x-key")]] {
+    for steps in [
+        vec![api_key("x-key"), sealed()],
+        vec![sealed(), api_key("x-key")],
+    ] {
         let plan = plan(vec![steps]);
         for (request, reason) in [
-            (asked("{}", &[("x-key", "wrong")]), Rejection::CredentialWrong),
-            (asked("{}", &[("x-signature", "00")]), Rejection::SignatureMismatch),
-            (asked("{}", &[("x-signature", "zz")]), Rejection::SignatureMalformed),
+            (
+                asked("{}", &[("x-key", "wrong")]),
+                Rejection::CredentialWrong,
+            ),
+            (
+                asked("{}", &[("x-signature", "00")]),
+                Rejection::SignatureMismatch,
+            ),
+            (
+                asked("{}", &[("x-signature", "zz")]),
+                Rejection::SignatureMalformed,
+            ),
         ] {
             assert_eq!(refused(&plan, &request, "one tried"), reason);
         }
@@ -287,7 +469,10 @@ fn the_reason_is_that_of_the_alternative_that_was_tried() {
 
 #[test]
 fn every_group_must_pass() {
-    let plan = plan(vec![vec![api_key("x-key")], vec![sealed(), api_key("x-other")]]);
+    let plan = plan(vec![
+        vec![api_key("x-key")],
+        vec![sealed(), api_key("x-other")],
+    ]);
     let right = mac("{}");
     let verified = judge(
         &plan,
@@ -307,7 +492,10 @@ fn every_group_must_pass() {
         refused(&plan, &request, "one group short");
     }
     // A group without a step cannot be compiled; if it could, it would let nobody in.
-    let broken = Plan { addresses: None, groups: vec![Vec::new()] };
+    let broken = Plan {
+        addresses: None,
+        groups: vec![Vec::new()],
+    };
     assert_eq!(verdict(&broken, &delivery(b"")), Err(Rejection::Internal));
 }
 
@@ -316,10 +504,16 @@ fn every_group_must_pass() {
 #[test]
 fn static_credentials_are_taken_verbatim() {
     let password = || ring(secret(b"pa:ss"));
-    let basic = plan(vec![vec![Step::Basic(Basic { username: "user".into(), secrets: password() })]]);
+    let basic = plan(vec![vec![Step::Basic(Basic {
+        username: "user".into(),
+        secrets: password(),
+    })]]);
     let pair = |text: &str| format!("Basic {}", Encoding::Base64.encode(text.as_bytes()));
     let with = |value: &str| asked("", &[("authorization", value)]);
-    for value in [pair("user:pa:ss"), pair("user:pa:ss").replace("Basic", "bAsIc")] {
+    for value in [
+        pair("user:pa:ss"),
+        pair("user:pa:ss").replace("Basic", "bAsIc"),
+    ] {
         assert_eq!(verdict(&basic, &with(&value)), Ok(()), "{value}");
     }
     for value in [
@@ -351,7 +545,15 @@ fn static_credentials_are_taken_verbatim() {
     })]]);
     assert_eq!(verdict(&bearer, &with("Bearer pa:ss")), Ok(()));
     assert_eq!(verdict(&bearer, &with("bearer pa:ss")), Ok(()));
-    for value in ["Bearer", "Bearer ", "Bearer pa:ss ", "Bearer  pa:ss", "pa:ss", "Basic pa:ss", "Bearer PA:SS"] {
+    for value in [
+        "Bearer",
+        "Bearer ",
+        "Bearer pa:ss ",
+        "Bearer  pa:ss",
+        "pa:ss",
+        "Basic pa:ss",
+        "Bearer PA:SS",
+    ] {
         refused(&bearer, &with(value), value);
     }
     let mut query = ApiKey {
@@ -359,20 +561,40 @@ fn static_credentials_are_taken_verbatim() {
         prefix: String::new(),
         secrets: ring(secret(b"a+b c")),
     };
-    let asked = |query: &str| Delivery { query: Some(query.into()), ..delivery(b"") };
+    let asked = |query: &str| Delivery {
+        query: Some(query.into()),
+        ..delivery(b"")
+    };
     let by_query = plan(vec![vec![Step::ApiKey(query.clone())]]);
     for text in ["key=a%2Bb+c", "x=1&%6bey=a%2bb%20c"] {
         assert_eq!(verdict(&by_query, &asked(text)), Ok(()), "{text}");
     }
-    for text in ["", "key", "key=", "KEY=a%2Bb+c", "key=a+b+c", "x=key=a%2Bb+c", "key=a%2Bb+c%", "key[]=a%2Bb+c"] {
+    for text in [
+        "",
+        "key",
+        "key=",
+        "KEY=a%2Bb+c",
+        "key=a+b+c",
+        "x=key=a%2Bb+c",
+        "key=a%2Bb+c%",
+        "key[]=a%2Bb+c",
+    ] {
         refused(&by_query, &asked(text), text);
     }
     let twice = asked("key=a%2Bb+c&key=a%2Bb+c");
-    assert_eq!(verdict(&by_query, &twice), Err(Rejection::CredentialRepeated));
+    assert_eq!(
+        verdict(&by_query, &twice),
+        Err(Rejection::CredentialRepeated)
+    );
     query.prefix = "Token ".into();
     let prefixed = plan(vec![vec![Step::ApiKey(query)]]);
     assert_eq!(verdict(&prefixed, &asked("key=Token+a%2Bb+c")), Ok(()));
-    for text in ["key=a%2Bb+c", "key=token+a%2Bb+c", "key=Token", "key=Token+"] {
+    for text in [
+        "key=a%2Bb+c",
+        "key=token+a%2Bb+c",
+        "key=Token",
+        "key=Token+",
+    ] {
         refused(&prefixed, &asked(text), text);
     }
 }

@@ -86,37 +86,76 @@ fn the_claims_that_the_library_gets_wrong() {
     let plan = of(step());
     assert_eq!(outcome(&plan, &token(HEADER, &claims(&[]))), Ok(()));
     // A token with an audience passes where none is configured.
-    assert_eq!(outcome(&plan, &token(HEADER, &claims(&[("aud", json!("x"))]))), Ok(()));
+    assert_eq!(
+        outcome(&plan, &token(HEADER, &claims(&[("aud", json!("x"))]))),
+        Ok(())
+    );
     for (payload, reason) in [
-        (json!({"exp": 1_700_000_300}).to_string(), Rejection::JwtClaim),
+        (
+            json!({"exp": 1_700_000_300}).to_string(),
+            Rejection::JwtClaim,
+        ),
         (claims(&[("iss", json!(7))]), Rejection::JwtClaim),
         (claims(&[("iss", json!(["prove"]))]), Rejection::JwtClaim),
-        (claims(&[("iss", json!(["x", "prove"]))]), Rejection::JwtClaim),
+        (
+            claims(&[("iss", json!(["x", "prove"]))]),
+            Rejection::JwtClaim,
+        ),
         (claims(&[("iss", json!({"prove": 1}))]), Rejection::JwtClaim),
         (claims(&[("iss", json!(null))]), Rejection::JwtClaim),
         (claims(&[("iss", json!("Prove"))]), Rejection::JwtClaim),
         (claims(&[("iss", json!("prove "))]), Rejection::JwtClaim),
         (claims(&[("iss", json!("prove\0"))]), Rejection::JwtClaim),
-        (claims(&[("nbf", json!(1_700_000_061))]), Rejection::JwtNotYetValid),
-        (claims(&[("iat", json!(1_700_000_061))]), Rejection::JwtNotYetValid),
+        (
+            claims(&[("nbf", json!(1_700_000_061))]),
+            Rejection::JwtNotYetValid,
+        ),
+        (
+            claims(&[("iat", json!(1_700_000_061))]),
+            Rejection::JwtNotYetValid,
+        ),
         (claims(&[("nbf", json!("1"))]), Rejection::JwtClaim),
         (claims(&[("iat", json!("1"))]), Rejection::JwtClaim),
         (claims(&[("exp", json!("1700000300"))]), Rejection::JwtClaim),
         (claims(&[("exp", json!(true))]), Rejection::JwtClaim),
         (claims(&[("exp", json!(null))]), Rejection::JwtClaim),
-        (claims(&[("exp", json!([1_700_000_300]))]), Rejection::JwtClaim),
+        (
+            claims(&[("exp", json!([1_700_000_300]))]),
+            Rejection::JwtClaim,
+        ),
         (claims(&[("exp", json!({}))]), Rejection::JwtClaim),
         (claims(&[("exp", json!(-1))]), Rejection::JwtClaim),
         (claims(&[("exp", json!(0))]), Rejection::JwtExpired),
         (json!({"iss": "prove"}).to_string(), Rejection::JwtClaim),
     ] {
-        assert_eq!(refuse(&plan, &token(HEADER, &payload), &payload), reason, "{payload}");
+        assert_eq!(
+            refuse(&plan, &token(HEADER, &payload), &payload),
+            reason,
+            "{payload}"
+        );
     }
-    for number in ["1e400", "-1e400", "1e", "01700000300", "0x7fffffff", "NaN", "Infinity", "+1"] {
+    for number in [
+        "1e400",
+        "-1e400",
+        "1e",
+        "01700000300",
+        "0x7fffffff",
+        "NaN",
+        "Infinity",
+        "+1",
+    ] {
         let payload = format!(r#"{{"iss":"prove","exp":{number}}}"#);
-        assert_eq!(refuse(&plan, &token(HEADER, &payload), number), Rejection::JwtMalformed);
+        assert_eq!(
+            refuse(&plan, &token(HEADER, &payload), number),
+            Rejection::JwtMalformed
+        );
     }
-    for number in ["18446744073709551616", "1e300", "1.7000003e9", "1700000300.5"] {
+    for number in [
+        "18446744073709551616",
+        "1e300",
+        "1.7000003e9",
+        "1700000300.5",
+    ] {
         let payload = format!(r#"{{"iss":"prove","exp":{number}}}"#);
         assert_eq!(outcome(&plan, &token(HEADER, &payload)), Ok(()), "{number}");
     }
@@ -124,12 +163,21 @@ fn the_claims_that_the_library_gets_wrong() {
 
 #[test]
 fn an_audience_is_one_of_ours_or_the_token_is_not_for_us() {
-    let plan = of(Jwt { audiences: vec!["us".into(), "also us".into()], ..step() });
+    let plan = of(Jwt {
+        audiences: vec!["us".into(), "also us".into()],
+        ..step()
+    });
     for aud in [json!("us"), json!(["x", "also us"]), json!(["us"])] {
-        assert_eq!(outcome(&plan, &token(HEADER, &claims(&[("aud", aud)]))), Ok(()));
+        assert_eq!(
+            outcome(&plan, &token(HEADER, &claims(&[("aud", aud)]))),
+            Ok(())
+        );
     }
     let none = claims(&[]);
-    assert_eq!(refuse(&plan, &token(HEADER, &none), "no audience"), Rejection::JwtClaim);
+    assert_eq!(
+        refuse(&plan, &token(HEADER, &none), "no audience"),
+        Rejection::JwtClaim
+    );
     for aud in [
         json!("US"),
         json!("us,also us"),
@@ -141,7 +189,10 @@ fn an_audience_is_one_of_ours_or_the_token_is_not_for_us() {
         json!(true),
     ] {
         let payload = claims(&[("aud", aud)]);
-        assert_eq!(refuse(&plan, &token(HEADER, &payload), &payload), Rejection::JwtClaim);
+        assert_eq!(
+            refuse(&plan, &token(HEADER, &payload), &payload),
+            Rejection::JwtClaim
+        );
     }
 }
 
@@ -155,18 +206,36 @@ fn the_clock_decides_at_the_very_second() {
     let payload = claims(&[]);
     // RFC 7519 §4.1.4: on or after `exp` it is refused, the leeway added.
     assert_eq!(at(step(), &payload, 300 + LEEWAY - 1), Ok(()));
-    assert_eq!(at(step(), &payload, 300 + LEEWAY), Err(Rejection::JwtExpired));
+    assert_eq!(
+        at(step(), &payload, 300 + LEEWAY),
+        Err(Rejection::JwtExpired)
+    );
     assert_eq!(at(step(), &payload, -LEEWAY), Ok(()));
-    assert_eq!(at(step(), &payload, -LEEWAY - 1), Err(Rejection::JwtNotYetValid));
+    assert_eq!(
+        at(step(), &payload, -LEEWAY - 1),
+        Err(Rejection::JwtNotYetValid)
+    );
     let early = claims(&[("nbf", json!(1_700_000_100))]);
     assert_eq!(at(step(), &early, 100 - LEEWAY), Ok(()));
-    assert_eq!(at(step(), &early, 100 - LEEWAY - 1), Err(Rejection::JwtNotYetValid));
-    let strict = || Jwt { leeway: Duration::ZERO, ..step() };
+    assert_eq!(
+        at(step(), &early, 100 - LEEWAY - 1),
+        Err(Rejection::JwtNotYetValid)
+    );
+    let strict = || Jwt {
+        leeway: Duration::ZERO,
+        ..step()
+    };
     assert_eq!(at(strict(), &payload, 299), Ok(()));
     assert_eq!(at(strict(), &payload, 300), Err(Rejection::JwtExpired));
-    let young = || Jwt { max_age: Some(Duration::from_secs(120)), ..step() };
+    let young = || Jwt {
+        max_age: Some(Duration::from_secs(120)),
+        ..step()
+    };
     assert_eq!(at(young(), &payload, 120 + LEEWAY), Ok(()));
-    assert_eq!(at(young(), &payload, 121 + LEEWAY), Err(Rejection::JwtExpired));
+    assert_eq!(
+        at(young(), &payload, 121 + LEEWAY),
+        Err(Rejection::JwtExpired)
+    );
     let ageless = r#"{"iss":"prove","exp":1700000300}"#;
     assert_eq!(at(young(), ageless, 0), Err(Rejection::JwtClaim));
 }
@@ -180,7 +249,10 @@ fn repeated_members_are_refused() {
         r#"{"iss":"prove","exp":1,"exp":1700000300}"#,
         r#"{"iss":"prove","exp":1700000300,"\u0069ss":"prove"}"#,
     ] {
-        assert_eq!(refuse(&plan, &token(HEADER, payload), payload), Rejection::JwtMalformed);
+        assert_eq!(
+            refuse(&plan, &token(HEADER, payload), payload),
+            Rejection::JwtMalformed
+        );
     }
     for header in [
         r#"{"alg":"none","alg":"HS256"}"#,
@@ -211,17 +283,21 @@ fn headers_that_choose_or_change_the_rules() {
         r#"{"alg":"dir"}"#,
     ] {
         let made = token(header, &payload);
-        assert_eq!(refuse(&plan, &made, header), Rejection::JwtAlgorithmNotAllowed, "{header}");
+        assert_eq!(
+            refuse(&plan, &made, header),
+            Rejection::JwtAlgorithmNotAllowed,
+            "{header}"
+        );
         let (unsigned, _) = made.rsplit_once('.').unwrap();
         refuse(&plan, &format!("{unsigned}."), "no signature");
     }
     for header in [
-        r#"{}"#,
-        r#"[]"#,
+        "{}",
+        "[]",
         r#"["alg","HS256"]"#,
         r#"[{"alg":"HS256"}]"#,
         r#""HS256""#,
-        r#"null"#,
+        "null",
         r#"{"alg":null}"#,
         r#"{"alg":["HS256"]}"#,
         r#"{"alg":256}"#,
@@ -238,7 +314,11 @@ fn headers_that_choose_or_change_the_rules() {
         "",
     ] {
         let made = token(header, &payload);
-        assert_eq!(refuse(&plan, &made, header), Rejection::JwtMalformed, "{header}");
+        assert_eq!(
+            refuse(&plan, &made, header),
+            Rejection::JwtMalformed,
+            "{header}"
+        );
     }
     // What a header says of keys is not read; an escape in JSON is the character it stands for.
     for header in [
@@ -252,7 +332,11 @@ fn headers_that_choose_or_change_the_rules() {
         r#"{"alg":"HS256","jwk":{"kty":"oct","k":"AAAA"}}"#,
     ] {
         assert_eq!(outcome(&plan, &token(header, &payload)), Ok(()), "{header}");
-        let forged = sign_parts(&text(header.as_bytes()), &text(payload.as_bytes()), b"\0\0\0");
+        let forged = sign_parts(
+            &text(header.as_bytes()),
+            &text(payload.as_bytes()),
+            b"\0\0\0",
+        );
         assert_eq!(refuse(&plan, &forged, header), Rejection::JwtSignature);
         let empty = sign_parts(&text(header.as_bytes()), &text(payload.as_bytes()), b"");
         assert_eq!(refuse(&plan, &empty, header), Rejection::JwtSignature);
@@ -265,7 +349,9 @@ fn a_public_key_is_never_a_shared_secret() {
     let pairs = [(&RSA, "RS256"), (&P256, "ES256"), (&ED25519, "EdDSA")];
     for (pair, name) in pairs {
         let bytes = match &pair.public.material {
-            Material::Ed25519(bytes) | Material::P256(bytes) | Material::P384(bytes) => bytes.clone(),
+            Material::Ed25519(bytes) | Material::P256(bytes) | Material::P384(bytes) => {
+                bytes.clone()
+            }
             Material::Rsa { modulus, .. } => modulus.clone(),
         };
         let pem = pair.private.public_pem().unwrap_or_default();
@@ -275,7 +361,11 @@ fn a_public_key_is_never_a_shared_secret() {
                 let header = text(format!(r#"{{"alg":"{alg}"}}"#).as_bytes());
                 let made = sign_parts(&header, &payload, key);
                 refuse(&of(keyed(&[name], keys())), &made, "confusion");
-                refuse(&of(keyed(&[name, "HS256"], keys())), &made, "confusion, both allowed");
+                refuse(
+                    &of(keyed(&[name, "HS256"], keys())),
+                    &made,
+                    "confusion, both allowed",
+                );
             }
         }
         // A shared secret beside a public key serves its own algorithm only.
@@ -285,7 +375,10 @@ fn a_public_key_is_never_a_shared_secret() {
         ]);
         let plan = of(keyed(&[name], both));
         let made = sign_parts(&text(HEADER.as_bytes()), &payload, SECRET);
-        assert_eq!(refuse(&plan, &made, name), Rejection::JwtAlgorithmNotAllowed);
+        assert_eq!(
+            refuse(&plan, &made, name),
+            Rejection::JwtAlgorithmNotAllowed
+        );
     }
 }
 
@@ -294,7 +387,9 @@ fn misshapen_tokens() {
     let plan = of(step());
     let good = token(HEADER, &claims(&[]));
     let parts: Vec<&str> = good.split('.').collect();
-    let [header, payload, signature] = parts[..] else { panic!("three parts") };
+    let [header, payload, signature] = parts[..] else {
+        panic!("three parts")
+    };
     for other in [
         String::new(),
         ".".into(),
@@ -330,7 +425,14 @@ fn misshapen_tokens() {
         let twin = format!("{}{twin}", &good[..good.len() - 1]);
         refuse(&plan, &twin, "stray bits");
     }
-    for value in ["", "Bearer", "Bearer ", "Basic x", &good, &format!("Bearer\t{good}")] {
+    for value in [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic x",
+        &good,
+        &format!("Bearer\t{good}"),
+    ] {
         refused(&plan, &bearing(value), value);
     }
     assert_eq!(verdict(&plan, &bearing(&format!("bEARER {good}"))), Ok(()));
@@ -345,12 +447,23 @@ fn misshapen_tokens() {
 fn bombs_do_no_harm() {
     let plan = of(step());
     for depth in [127, 128, 1000, 10_000, 200_000] {
-        let nested = |open: &str, close: &str| format!("{}{}", open.repeat(depth), close.repeat(depth));
-        for bomb in [nested("[", "]"), nested(r#"{"a":"#, "}").replace(":}", ":1}"), "[".repeat(depth)] {
+        let nested =
+            |open: &str, close: &str| format!("{}{}", open.repeat(depth), close.repeat(depth));
+        for bomb in [
+            nested("[", "]"),
+            nested(r#"{"a":"#, "}").replace(":}", ":1}"),
+            "[".repeat(depth),
+        ] {
             let payload = format!(r#"{{"iss":"prove","exp":1700000300,"x":{bomb}}}"#);
-            assert_eq!(refuse(&plan, &token(HEADER, &payload), "deep"), Rejection::JwtMalformed);
+            assert_eq!(
+                refuse(&plan, &token(HEADER, &payload), "deep"),
+                Rejection::JwtMalformed
+            );
             let header = format!(r#"{{"alg":"HS256","x":{bomb}}}"#);
-            assert_eq!(refuse(&plan, &token(&header, &claims(&[])), "deep"), Rejection::JwtMalformed);
+            assert_eq!(
+                refuse(&plan, &token(&header, &claims(&[])), "deep"),
+                Rejection::JwtMalformed
+            );
         }
     }
     let digits = format!(r#"{{"iss":"prove","exp":{}}}"#, "9".repeat(5000));
@@ -362,7 +475,10 @@ fn bombs_do_no_harm() {
 #[test]
 fn a_key_id_narrows_and_never_widens() {
     let id = |id: &str, pair: &Pair| {
-        let public = PublicKey { id: Some(id.into()), ..pair.public.clone() };
+        let public = PublicKey {
+            id: Some(id.into()),
+            ..pair.public.clone()
+        };
         held(id, Key::public(&public))
     };
     let other = Pair {
@@ -371,7 +487,10 @@ fn a_key_id_narrows_and_never_widens() {
         der: Vec::new(),
     };
     let other_public = PublicKey::read_all(other.private.public_pem().unwrap().as_bytes()).unwrap();
-    let other_key = PublicKey { id: Some("b".into()), ..other_public[0].clone() };
+    let other_key = PublicKey {
+        id: Some("b".into()),
+        ..other_public[0].clone()
+    };
     let keys = Ring::new(vec![id("a", &RSA), held("b", Key::public(&other_key))]);
     let plan = of(keyed(&["RS256"], keys));
     for (kid, signer, passes) in [
@@ -387,16 +506,29 @@ fn a_key_id_narrows_and_never_widens() {
         if let Some(kid) = kid {
             header["kid"] = json!(kid);
         }
-        let message = format!("{}.{}", text(header.to_string().as_bytes()), text(claims(&[]).as_bytes()));
+        let message = format!(
+            "{}.{}",
+            text(header.to_string().as_bytes()),
+            text(claims(&[]).as_bytes())
+        );
         let algorithm = Algorithm::RsaPkcs1(Hash::Sha256);
         let signature = signer
-            .sign(algorithm, Salt::Auto, SignatureFormat::Der, message.as_bytes())
+            .sign(
+                algorithm,
+                Salt::Auto,
+                SignatureFormat::Der,
+                message.as_bytes(),
+            )
             .unwrap();
         let made = format!("{message}.{}", text(&signature));
         if passes {
             assert_eq!(outcome(&plan, &made), Ok(()), "{kid:?}");
         } else {
-            assert_eq!(refuse(&plan, &made, "kid"), Rejection::JwtSignature, "{kid:?}");
+            assert_eq!(
+                refuse(&plan, &made, "kid"),
+                Rejection::JwtSignature,
+                "{kid:?}"
+            );
         }
     }
 }
@@ -404,12 +536,25 @@ fn a_key_id_narrows_and_never_widens() {
 #[test]
 fn a_body_hash_binds_the_body_and_must_be_there() {
     use crate::verify::jwt::BodyHash;
-    let rule = BodyHash { claim: "body".into(), hash: Hash::Sha256, encoding: Encoding::Hex };
-    let plan = of(Jwt { body_hash: Some(rule), ..step() });
+    let rule = BodyHash {
+        claim: "body".into(),
+        hash: Hash::Sha256,
+        encoding: Encoding::Hex,
+    };
+    let plan = of(Jwt {
+        body_hash: Some(rule),
+        ..step()
+    });
     let right = Encoding::Hex.encode(&Hash::Sha256.of(b"{}"));
-    assert_eq!(outcome(&plan, &token(HEADER, &claims(&[("body", json!(right))]))), Ok(()));
+    assert_eq!(
+        outcome(&plan, &token(HEADER, &claims(&[("body", json!(right))]))),
+        Ok(())
+    );
     for (claim, reason) in [
-        (json!(Encoding::Hex.encode(&Hash::Sha256.of(b"{} "))), Rejection::JwtBodyHash),
+        (
+            json!(Encoding::Hex.encode(&Hash::Sha256.of(b"{} "))),
+            Rejection::JwtBodyHash,
+        ),
         (json!(right[..62]), Rejection::JwtBodyHash),
         (json!(""), Rejection::JwtBodyHash),
         (json!("x"), Rejection::JwtBodyHash),
@@ -419,5 +564,8 @@ fn a_body_hash_binds_the_body_and_must_be_there() {
         let made = token(HEADER, &claims(&[("body", claim.clone())]));
         assert_eq!(refuse(&plan, &made, "body hash"), reason, "{claim}");
     }
-    assert_eq!(refuse(&plan, &token(HEADER, &claims(&[])), "none"), Rejection::JwtClaim);
+    assert_eq!(
+        refuse(&plan, &token(HEADER, &claims(&[])), "none"),
+        Rejection::JwtClaim
+    );
 }
