@@ -220,7 +220,7 @@ struct Upgrade {
 }
 
 impl Upgrade {
-    /// WebSocket only. In any other protocol, h2c above all, the client could go on to send
+    /// `WebSocket` only. In any other protocol, h2c above all, the client could go on to send
     /// requests to the routes that verify, past us.
     fn take(parts: &mut Parts) -> Option<Self> {
         let wanted = parts.headers.get(UPGRADE)?;

@@ -18,9 +18,9 @@ fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     let bytes = length.to_be_bytes();
     let short: Vec<u8> = bytes.into_iter().skip_while(|b| *b == 0).collect();
     let length = if length < 0x80 {
-        vec![length as u8]
+        vec![u8::try_from(length).unwrap()]
     } else {
-        [&[0x80 | short.len() as u8], &*short].concat()
+        [&[0x80 | u8::try_from(short.len()).unwrap()], &*short].concat()
     };
     [&[tag], &*length, content].concat()
 }
@@ -69,12 +69,20 @@ fn specimens() -> Vec<(&'static Material, Vec<u8>, Vec<u8>)> {
 fn every_form_of_every_kind_is_read() {
     for (material, spki, bare) in specimens() {
         let expected = Ok(vec![material.clone()]);
-        let folded: String = Encoding::Base64
-            .encode(&spki)
+        let text = Encoding::Base64.encode(&spki);
+        let lines: Vec<_> = text
             .as_bytes()
             .chunks(64)
-            .map(|line| format!("{}\n", String::from_utf8_lossy(line)))
+            .map(String::from_utf8_lossy)
             .collect();
+        let folded = format!(
+            "{}
+",
+            lines.join(
+                "
+"
+            )
+        );
         let pem = format!("-----BEGIN PUBLIC KEY-----\n{folded}-----END PUBLIC KEY-----\n");
         for (what, text) in [
             ("pem", pem.clone()),
