@@ -193,6 +193,8 @@ fn key_fix(error: &KeyError) -> &'static str {
         KeyError::RsaBits(_) => "let the provider's dashboard make a longer key",
         KeyError::Symmetric => "write it as `secret`, with a scheme that takes one, such as `hmac`",
         KeyError::Curve => "take the provider's key for a signature on P-256, P-384 or Ed25519",
-        KeyError::Form => "download the public key again from the provider's dashboard",
+        KeyError::Form | KeyError::Point => {
+            "download the public key again from the provider's dashboard"
+        }
     }
 }
