@@ -4,6 +4,7 @@
 //! A folder named `warn-…` is a configuration that can be used, with warnings. Every secret of a
 //! fixture holds `MARK`. With `GATEPOST_BLESS=1` the expectations are written instead of compared:
 //! then read the difference as the operator would.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::fmt::Write as _;
 use std::fs;

@@ -105,12 +105,12 @@ impl Compiler<'_> {
             };
             let bytes = raw.key.expose();
             let (message, fix) = match PublicKey::read_all(bytes) {
-                Ok(keys) if keys.iter().all(is_valid) => {
+                Ok(keys) if keys.iter().all(is_taken) => {
                     found.extend(keys.into_iter().map(|key| (source, raw.with(key))));
                     continue;
                 }
                 Ok(_) => (
-                    "the numbers of this key are no key".to_owned(),
+                    "this RSA key cannot be used: its exponent is out of range".to_owned(),
                     key_fix(&KeyError::Form),
                 ),
                 Err(_) if bytes.trim_ascii().is_empty() => (
@@ -173,15 +173,11 @@ impl Compiler<'_> {
     }
 }
 
-/// Whether a signature could be checked with it: a point may lie beside its curve.
-fn is_valid(key: &PublicKey) -> bool {
-    let algorithm = match &key.material {
-        Material::Ed25519(_) => Algorithm::Ed25519,
-        Material::P256(_) => Algorithm::EcdsaP256Sha256,
-        Material::P384(_) => Algorithm::EcdsaP384Sha384,
-        Material::Rsa { .. } => Algorithm::RsaPkcs1(Hash::Sha256),
-    };
-    VerifyingKey::new(key, algorithm, Salt::Auto, SignatureFormat::Der).is_some()
+/// Whether the library takes it: of an RSA key not every exponent; points are checked on reading.
+fn is_taken(key: &PublicKey) -> bool {
+    let algorithm = Algorithm::RsaPkcs1(Hash::Sha256);
+    !matches!(key.material, Material::Rsa { .. })
+        || VerifyingKey::new(key, algorithm, Salt::Auto, SignatureFormat::Der).is_some()
 }
 
 /// What to do about something that is no public key.

@@ -56,7 +56,7 @@ impl Compiler<'_> {
                 } else {
                     (
                         "this is not a private key in PEM",
-                        "name the file that begins with `-----BEGIN PRIVATE KEY-----`",
+                        "name a file with a PEM block PRIVATE KEY",
                     )
                 };
                 let span = value_span(private_key);
@@ -196,7 +196,7 @@ impl Compiler<'_> {
             value_span(node),
             "this holds no certificate in PEM",
             "not a certificate",
-            "name the file that begins with `-----BEGIN CERTIFICATE-----`",
+            "name a file with a PEM block CERTIFICATE",
         );
     }
 }
