@@ -20,18 +20,27 @@ pub struct Reserved {
 impl Budget {
     /// A budget of which nothing is used.
     pub fn new(limit: usize) -> Self {
-        Self { used: Arc::default(), limit }
+        Self {
+            used: Arc::default(),
+            limit,
+        }
     }
 
     /// The same use under another limit, for a reload.
     #[must_use]
     pub fn with_limit(&self, limit: usize) -> Self {
-        Self { used: self.used.clone(), limit }
+        Self {
+            used: self.used.clone(),
+            limit,
+        }
     }
 
     /// Takes a share; `None` when it is not there.
     pub fn reserve(&self, amount: usize) -> Option<Reserved> {
-        let mut reserved = Reserved { budget: self.clone(), amount: 0 };
+        let mut reserved = Reserved {
+            budget: self.clone(),
+            amount: 0,
+        };
         reserved.grow_to(amount).then_some(reserved)
     }
 

@@ -56,7 +56,11 @@ mod tests {
             (Encoding::Hex, "fbff"),
             (Encoding::Hex, "FbfF"),
         ] {
-            assert_eq!(encoding.decode(text.as_bytes()), Some(vec![0xfb, 0xff]), "{text}");
+            assert_eq!(
+                encoding.decode(text.as_bytes()),
+                Some(vec![0xfb, 0xff]),
+                "{text}"
+            );
         }
     }
 

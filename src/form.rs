@@ -32,9 +32,17 @@ pub fn single<'a>(text: &'a [u8], name: &str) -> Result<Option<Cow<'a, str>>, Re
 /// a JSON string can look like any form.
 pub fn is_declared(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(content_type), None) = (types.next(), types.next()) else { return false };
-    let essence = content_type.as_bytes().split(|b| *b == b';').next().unwrap_or_default();
-    essence.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+    let (Some(content_type), None) = (types.next(), types.next()) else {
+        return false;
+    };
+    let essence = content_type
+        .as_bytes()
+        .split(|b| *b == b';')
+        .next()
+        .unwrap_or_default();
+    essence
+        .trim_ascii()
+        .eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
 }
 
 /// Decodes one name or value.
@@ -54,9 +62,12 @@ fn unescape(text: &[u8]) -> impl Iterator<Item = Option<u8>> {
         let (byte, after) = match rest {
             [] => return None,
             [b'+', after @ ..] => (Some(b' '), after),
-            [b'%', high, low, after @ ..] if digit(*high).is_some() && digit(*low).is_some() => {
-                (digit(*high).zip(digit(*low)).map(|(high, low)| high << 4 | low), after)
-            }
+            [b'%', high, low, after @ ..] if digit(*high).is_some() && digit(*low).is_some() => (
+                digit(*high)
+                    .zip(digit(*low))
+                    .map(|(high, low)| high << 4 | low),
+                after,
+            ),
             [b'%', after @ ..] => (None, after),
             [byte, after @ ..] => (Some(*byte), after),
         };
@@ -66,7 +77,9 @@ fn unescape(text: &[u8]) -> impl Iterator<Item = Option<u8>> {
 }
 
 fn digit(hex: u8) -> Option<u8> {
-    char::from(hex).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+    char::from(hex)
+        .to_digit(16)
+        .and_then(|digit| u8::try_from(digit).ok())
 }
 
 #[cfg(test)]
@@ -108,14 +121,21 @@ mod tests {
             assert_eq!(found.as_deref(), value, "{text}");
         }
         assert_eq!(single(b"type=\xff", "type"), Ok(None));
-        assert!(matches!(single(b"type=a", "type"), Ok(Some(Cow::Borrowed("a")))));
+        assert!(matches!(
+            single(b"type=a", "type"),
+            Ok(Some(Cow::Borrowed("a")))
+        ));
     }
 
     #[test]
     fn a_repeated_name_has_no_value() {
-        for text in
-            ["type=a&type=b", "type=a&type=a", "type=a&type", "type=a&%74ype=%", "type&type"]
-        {
+        for text in [
+            "type=a&type=b",
+            "type=a&type=a",
+            "type=a&type",
+            "type=a&%74ype=%",
+            "type&type",
+        ] {
             assert_eq!(single(text.as_bytes(), "type"), Err(Repeated), "{text}");
         }
         assert!(single(b"type=a&x=1&x=2", "type").is_ok());
@@ -129,8 +149,16 @@ mod tests {
         };
         let form = "application/x-www-form-urlencoded";
         assert!(declared(&[form]));
-        assert!(declared(&["Application/X-WWW-Form-URLencoded ; charset=utf-8"]));
-        for others in [&[][..], &["application/json"], &[form, form], &["text/plain; a=b"], &[""]] {
+        assert!(declared(&[
+            "Application/X-WWW-Form-URLencoded ; charset=utf-8"
+        ]));
+        for others in [
+            &[][..],
+            &["application/json"],
+            &[form, form],
+            &["text/plain; a=b"],
+            &[""],
+        ] {
             assert!(!declared(others), "{others:?}");
         }
     }

@@ -93,7 +93,10 @@ impl Names {
 
 /// A header name as the most careless server reads it: lower case, `_` and `.` as `-`.
 pub fn canonical(name: &str) -> Cow<'_, str> {
-    if name.bytes().any(|b| matches!(b, b'_' | b'.') || b.is_ascii_uppercase()) {
+    if name
+        .bytes()
+        .any(|b| matches!(b, b'_' | b'.') || b.is_ascii_uppercase())
+    {
         Cow::Owned(name.to_ascii_lowercase().replace(['_', '.'], "-"))
     } else {
         Cow::Borrowed(name)
@@ -144,24 +147,26 @@ fn remove_nominated(headers: &mut HeaderMap) {
 
 fn remove_where(headers: &mut HeaderMap, doomed: impl Fn(&HeaderName) -> bool) {
     // Nearly every request has something to remove (Content-Length, Connection), seldom more.
-    let names: Vec<HeaderName> = headers.keys().filter(|name| doomed(name)).cloned().collect();
+    let names: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| doomed(name))
+        .cloned()
+        .collect();
     for name in names {
         headers.remove(name);
     }
 }
 
 /// Writes the `X-Forwarded-*` family for the client that was found.
-pub fn write_forwarded(
-    headers: &mut HeaderMap,
-    address: &HeaderValue,
-    secure: bool,
-    host: &str,
-) {
+pub fn write_forwarded(headers: &mut HeaderMap, address: &HeaderValue, secure: bool, host: &str) {
     const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
     const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
     const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
     headers.insert(FOR, address.clone());
-    headers.insert(PROTO, HeaderValue::from_static(if secure { "https" } else { "http" }));
+    headers.insert(
+        PROTO,
+        HeaderValue::from_static(if secure { "https" } else { "http" }),
+    );
     if let Ok(host) = HeaderValue::from_str(host)
         && !host.is_empty()
     {
@@ -213,7 +218,13 @@ mod tests {
 
     #[test]
     fn names_that_only_look_alike_stay() {
-        for name in ["x-gatepos", "gatepost-provider", "x-forwarde", "x-webhook-signature", "proxy-x"] {
+        for name in [
+            "x-gatepos",
+            "gatepost-provider",
+            "x-forwarde",
+            "x-webhook-signature",
+            "proxy-x",
+        ] {
             assert_eq!(stripped(&[(name, "1")]), [name]);
         }
     }

@@ -1,10 +1,41 @@
 //! gatepost: forwards only the webhooks that proved who sent them.
+//!
+//! # The life of a request
+//!
+//! [`server`] accepts it, [`proxy`] is the line it goes along, [`route`] finds the rules,
+//! [`verify`] gives the proof, [`event`] reads what happened, [`upstream`] sends it to the app,
+//! [`telemetry`] writes it down. `proxy::handle` is that line on one screen.
+//!
+//! # Floors
+//!
+//! A module imports from lower floors only.
+//!
+//! | floor | modules |
+//! |---|---|
+//! | 5 | [`command`]: what a user types |
+//! | 4 | [`server`]: listeners, TLS, drain, reload, health |
+//! | 3 | [`proxy`]: the line |
+//! | 2 | [`config`]: `sidecar.toml` to [`config::Config`]; [`telemetry`]; [`sign`] |
+//! | 1 | [`verify`], [`event`], [`route`], [`upstream`], [`address`] |
+//! | 0 | [`encoding`], [`secret`], [`units`], [`json`], [`form`], [`headers`], [`budget`], [`socket`], [`rejection`] |
 
+pub mod address;
+pub mod budget;
+pub mod command;
 pub mod config;
 pub mod encoding;
 pub mod event;
 pub mod form;
+pub mod headers;
 pub mod json;
+pub mod proxy;
 pub mod rejection;
+pub mod route;
 pub mod secret;
+pub mod server;
+pub mod sign;
+pub mod socket;
+pub mod telemetry;
 pub mod units;
+pub mod upstream;
+pub mod verify;

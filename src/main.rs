@@ -1,2 +1,7 @@
 //! The `gatepost` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gatepost::command::run()
+}

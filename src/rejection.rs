@@ -194,7 +194,10 @@ mod tests {
         for rejection in Rejection::ALL {
             let code = rejection.code();
             assert!(seen.insert(code), "{code} twice");
-            assert!(code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{code}");
+            assert!(
+                code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
+                "{code}"
+            );
         }
     }
 
@@ -203,7 +206,10 @@ mod tests {
     fn statuses_are_errors_that_no_sender_takes_as_final() {
         for rejection in Rejection::ALL {
             let status = rejection.status();
-            assert!(status.is_client_error() || status.is_server_error(), "{status}");
+            assert!(
+                status.is_client_error() || status.is_server_error(),
+                "{status}"
+            );
             assert_ne!(status, StatusCode::GONE);
         }
     }

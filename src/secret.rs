@@ -44,7 +44,13 @@ mod tests {
     fn matches_only_the_very_bytes() {
         let secret = Secret::new(b"24680AEIOUY".to_vec());
         assert!(secret.matches(b"24680AEIOUY"));
-        for other in [&b""[..], b"24680AEIOU", b"24680AEIOUYZ", b"24680aeiouy", b"24680AEIOUY "] {
+        for other in [
+            &b""[..],
+            b"24680AEIOU",
+            b"24680AEIOUYZ",
+            b"24680aeiouy",
+            b"24680AEIOUY ",
+        ] {
             assert!(!secret.matches(other));
         }
     }

@@ -150,3 +150,133 @@ fn split(text: &str) -> (&str, &str) {
         .unwrap_or(text.len());
     text.split_at(end)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_durations_of_every_unit() {
+        for (text, millis) in [
+            ("500ms", 500),
+            ("10s", 10_000),
+            ("5m", 300_000),
+            ("2h", 7_200_000),
+            ("15d", 1_296_000_000),
+            ("1w", 604_800_000),
+            ("0s", 0),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_sizes_of_every_unit() {
+        for (text, bytes) in [
+            ("512B", 512),
+            ("16KiB", 16_384),
+            ("1MiB", 1_048_576),
+            ("256MiB", 268_435_456),
+            ("1GiB", 1_073_741_824),
+            ("77", 77),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_rates_with_and_without_a_burst() {
+        for (text, count, seconds, burst) in [
+            ("50/s", 50, 1, 50),
+            ("50/s burst 100", 50, 1, 100),
+            ("6/m", 6, 60, 6),
+            ("9/h burst 1", 9, 3600, 1),
+        ] {
+            let expected = Rate {
+                count,
+                period: Duration::from_secs(seconds),
+                burst,
+            };
+            assert_eq!(rate(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_one_number_and_one_unit() {
+        for text in [
+            "", "s", "10", "10 s", " 10s", "10s ", "1.5s", "-1s", "+1s", "1h30m", "10S", "1y",
+            "１s",
+        ] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+        for text in ["", "KiB", "1 KiB", "1.5MiB", "-1", "1TiB", "1kib", "1B2"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+        for text in [
+            "",
+            "50",
+            "/s",
+            "50/",
+            "50/d",
+            "50 /s",
+            "50/s burst",
+            "50/s burst ",
+            "50/s  burst 1",
+            "0/s",
+            "1/s burst 0",
+            "+1/s",
+            "1/s burst 1 burst 1",
+            "1/s burst 1x",
+        ] {
+            assert!(rate(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_powers_of_ten_and_says_which_unit_to_write() {
+        for (text, unit) in [
+            ("16KB", "KiB"),
+            ("16kb", "KiB"),
+            ("1MB", "MiB"),
+            ("1M", "MiB"),
+            ("1GB", "GiB"),
+        ] {
+            assert!(size(text).unwrap_err().to_string().contains(unit), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_overflows() {
+        for text in [
+            "18446744073709551616ms",
+            "18446744073709551615s",
+            "99999999999999999999999w",
+        ] {
+            assert!(
+                duration(text).unwrap_err().to_string().contains("longer"),
+                "{text}"
+            );
+        }
+        for text in ["18446744073709551616", "18446744073709551615KiB"] {
+            assert!(
+                size(text).unwrap_err().to_string().contains("larger"),
+                "{text}"
+            );
+        }
+        for text in ["4294967296/s", "1/s burst 4294967296"] {
+            assert!(
+                rate(text).unwrap_err().to_string().contains("more"),
+                "{text}"
+            );
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_a_panic_or_shows_up_in_the_error(text in "\\PC*") {
+            for error in [duration(&text).err(), size(&text).err(), rate(&text).err()].into_iter().flatten() {
+                proptest::prop_assert!(text.len() < 4 || !error.to_string().contains(&text));
+            }
+        }
+    }
+}

@@ -11,8 +11,10 @@ pub fn text(name: &str) -> Option<&'static str> {
 
 /// The names of all providers, sorted.
 pub fn names() -> Vec<&'static str> {
-    let mut names: Vec<&str> =
-        PROVIDERS.files().filter_map(|file| file.path().to_str()?.strip_suffix(".toml")).collect();
+    let mut names: Vec<&str> = PROVIDERS
+        .files()
+        .filter_map(|file| file.path().to_str()?.strip_suffix(".toml"))
+        .collect();
     names.sort_unstable();
     names
 }

@@ -16,7 +16,7 @@ pub struct Environment {
 impl Environment {
     /// A variable; `None` when it is not set.
     pub fn variable(&self, name: &str) -> Option<Vec<u8>> {
-        use std::os::unix::ffi::OsStringExt as _;
+        use std::os::unix::ffi::OsStringExt;
         match &self.variables {
             Some(variables) => variables.get(name).map(|value| value.clone().into_bytes()),
             None => std::env::var_os(name).map(OsStringExt::into_vec),

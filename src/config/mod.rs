@@ -1,13 +1,31 @@
-//! The front end of the configuration: TOML text, to a tree with positions, to problems that name
-//! the place and the fix.
+//! `sidecar.toml`: from text to the immutable [`Config`], or to every problem with its place and
+//! its fix.
 //!
 //! ```text
-//! Files -> tree::parse -> Table -> shape::check -> (lowering, elsewhere) -> render::render
+//! text ─tree─► Table ─shape─► checked ─compile─► Config
+//!        └────────┴──────────────┴─► Problems ─render─► what a person reads
 //! ```
 
+pub mod catalogue;
+mod compile;
+mod environment;
 pub mod grammar;
+mod load;
+mod mask;
+pub mod nearest;
 pub mod problem;
+mod read;
 pub mod render;
+mod settings;
 pub mod shape;
+pub mod show;
 pub mod source;
+mod syntax;
 pub mod tree;
+
+#[cfg(test)]
+mod leaks;
+
+pub use environment::Environment;
+pub use load::{Loaded, load, parse};
+pub use settings::{Config, HeaderSettings, Limits, Listen, LogSettings, Reload, Server};

@@ -30,6 +30,8 @@ pub struct Config {
     pub admin: Option<Listen>,
     /// The log.
     pub log: LogSettings,
+    /// When it is read again.
+    pub reload: Reload,
     /// The routes.
     pub routes: Routes,
 }
@@ -110,4 +112,13 @@ pub struct LogSettings {
     pub format: Format,
     /// What is shown.
     pub level: Level,
+}
+
+/// `[reload]`.
+#[derive(Debug, Clone, Copy)]
+pub struct Reload {
+    /// Whether files are looked at.
+    pub watch: bool,
+    /// How often.
+    pub poll: Duration,
 }

@@ -1,16 +1,13 @@
 //! The parsed text as an owned tree in which every key and value knows where it stands.
 
 use std::fmt;
-
-use jiff::Timestamp;
-use toml::de::{DeTable, DeValue, Error};
-
-use super::grammar::{self, Kind, Section};
-use super::problem::{Problem, Severity};
-use super::source::{FileId, Files, Span};
-use std::ops::Range;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
+use super::grammar::{self, Kind, Section};
+pub use super::read::parse;
+use super::source::Span;
 use crate::units::{self, Rate};
 
 /// A value and its place.
@@ -59,30 +56,8 @@ pub struct Table {
     pub entries: Vec<Entry>,
     /// The braces and what is between them, or the header, or the start of the file.
     pub span: Span,
-    /// The file has syntax errors: a key may be the debris of a broken value.
+    /// The file has syntax errors: keys may be missing, or the debris of a broken value.
     pub(crate) broken: bool,
-}
-
-/// Reads a file of the registry. On syntax errors the table holds what could be read.
-pub fn parse(files: &Files, id: FileId) -> (Table, Vec<Problem>) {
-    let (root, errors) = DeTable::parse_recoverable(files.text(id));
-    let mut reader = Reader {
-        file: id,
-        broken: !errors.is_empty(),
-        problems: Vec::new(),
-    };
-    let mut last_line = None;
-    for error in &errors {
-        let problem = reader.syntax_problem(files, error);
-        let line = problem.span.map(|span| files.line(span).number);
-        // The parser resumes inside the broken line: one mistake, one problem.
-        if line != last_line {
-            reader.problems.push(problem);
-        }
-        last_line = line;
-    }
-    let table = reader.table(root.get_ref(), 0..0);
-    (table, reader.problems)
 }
 
 /// A provider's keys with a route's on top: `top` wins.
@@ -101,9 +76,9 @@ fn overlay_as(base: &Table, top: &Table, section: &Section) -> Table {
             continue;
         };
         let mut merged = over.clone();
+        // A choice (a source) is no `Kind::Table` of a route: two of its keys would contradict.
         if let (Value::Table(low), Value::Table(high)) = (&under.node.value, &over.node.value)
             && let Some(Kind::Table(inner)) = section.key(&over.name).map(|key| key.kind)
-            && inner.merges()
         {
             merged.node.value = Value::Table(overlay_as(low, high, inner));
         }
@@ -129,6 +104,11 @@ impl Table {
             span,
             broken: false,
         }
+    }
+
+    /// Whether the file has syntax errors, so that keys may be missing from this table.
+    pub fn is_broken(&self) -> bool {
+        self.broken
     }
 
     /// The key with its place.
@@ -287,107 +267,89 @@ impl fmt::Debug for Node {
     }
 }
 
-/// Turns the borrowed tree of the parser into ours.
-struct Reader {
-    file: FileId,
-    broken: bool,
-    problems: Vec<Problem>,
-}
+#[cfg(test)]
+mod tests {
+    use super::super::source::Files;
+    use super::*;
 
-impl Reader {
-    fn table(&mut self, source: &DeTable<'_>, span: Range<usize>) -> Table {
-        let mut entries: Vec<Entry> = source
-            .iter()
-            .map(|(key, value)| Entry {
-                name: key.get_ref().to_string(),
-                name_span: self.span(key.span()),
-                node: self.node(value.get_ref(), value.span()),
-            })
-            .collect();
-        entries.sort_by_key(|entry| entry.name_span.start);
-        Table {
-            entries,
-            span: self.span(span),
-            broken: self.broken,
+    fn tree(text: &str) -> Table {
+        let mut files = Files::new();
+        let file = files.add("a.toml", text);
+        let (table, problems) = parse(&files, file);
+        assert!(problems.is_empty(), "{problems:?}");
+        table
+    }
+
+    #[test]
+    fn reads_each_type_and_nothing_else_under_a_getter() {
+        let table = tree(
+            "text = 'x'\nflag = true\ninteger = 7\ntime = 2026-12-15T00:00:00Z\nlist = [1]\n\
+             table = {}\nduration = '2s'\nsize = '1KiB'\nbytes = 9\nrate = '5/m'\n",
+        );
+        assert_eq!(table.text("text"), Some("x"));
+        assert_eq!(table.flag("flag"), Some(true));
+        assert_eq!(table.integer("integer"), Some(7));
+        assert_eq!(table.time("time"), "2026-12-15T00:00:00Z".parse().ok());
+        assert_eq!(table.list("list").map(<[Node]>::len), Some(1));
+        assert!(table.table("table").is_some());
+        assert_eq!(table.duration("duration"), Some(Duration::from_secs(2)));
+        assert_eq!(
+            (table.size("size"), table.size("bytes")),
+            (Some(1024), Some(9))
+        );
+        assert_eq!(table.rate("rate").map(|rate| rate.burst), Some(5));
+        assert_eq!(table.one_or_many("text").len(), 1);
+        assert_eq!(table.one_or_many("list").len(), 1);
+        assert_eq!(table.one_or_many("absent").len(), 0);
+        for name in ["absent", "table", "list"] {
+            assert!(table.text(name).is_none() && table.flag(name).is_none());
+            assert!(table.integer(name).is_none() && table.time(name).is_none());
+            assert!(table.duration(name).is_none() && table.size(name).is_none());
         }
+        assert!(table.list("text").is_none() && table.table("text").is_none());
     }
 
-    fn node(&mut self, source: &DeValue<'_>, range: Range<usize>) -> Node {
-        let span = self.span(range.clone());
-        let value = match source {
-            DeValue::String(text) => Value::Text(text.to_string()),
-            DeValue::Integer(digits) => Value::Integer(
-                i64::from_str_radix(digits.as_str(), digits.radix()).unwrap_or_else(|_| {
-                    self.number_problem(span);
-                    0
-                }),
-            ),
-            DeValue::Float(digits) => Value::Float(digits.as_str().parse().unwrap_or_else(|_| {
-                self.number_problem(span);
-                0.0
-            })),
-            DeValue::Boolean(flag) => Value::Flag(*flag),
-            DeValue::Datetime(time) => Value::Time(time.to_string().parse().ok()),
-            DeValue::Array(list) => Value::List(
-                list.iter()
-                    .map(|value| self.node(value.get_ref(), value.span()))
-                    .collect(),
-            ),
-            DeValue::Table(table) => Value::Table(self.table(table, range)),
-        };
-        Node { span, value }
+    #[test]
+    fn overlay_merges_sections_and_replaces_choices_lists_and_scalars() {
+        let base = tree(
+            "confidence = 'inferred'\nusername = 'u'\nallow_ips = ['192.0.2.1', '192.0.2.2']\n\
+             secret = { env = 'A', name = 'old' }\n\
+             event = { type = { json = '/type' }, id = { json = '/id' } }\n",
+        );
+        let top = tree(
+            "path = '/x'\nusername = 'v'\nallow_ips = ['192.0.2.3']\n\
+             secret = { file = 'b' }\nevent.type = { header = 'X' }\n",
+        );
+        let both = overlay(&base, &top);
+        assert_eq!(both.text("confidence"), Some("inferred"));
+        assert_eq!(both.text("username"), Some("v"));
+        assert_eq!(both.text("path"), Some("/x"));
+        assert_eq!(both.list("allow_ips").map(<[Node]>::len), Some(1));
+        let secret = both.table("secret").unwrap();
+        assert_eq!((secret.text("file"), secret.text("env")), (Some("b"), None));
+        assert_eq!(secret.text("name"), None);
+        let event = both.table("event").unwrap();
+        assert_eq!(event.table("id").unwrap().text("json"), Some("/id"));
+        let kind = event.table("type").unwrap();
+        assert_eq!((kind.text("header"), kind.text("json")), (Some("X"), None));
     }
 
-    fn span(&self, range: Range<usize>) -> Span {
-        Span {
-            file: self.file,
-            start: range.start,
-            end: range.end,
-        }
+    #[test]
+    fn overlay_keeps_each_span_in_its_own_file() {
+        let mut files = Files::new();
+        let low = files.add("low.toml", "username = 'u'\nconfidence = 'inferred'\n");
+        let high = files.add("high.toml", "username = 'v'\n");
+        let both = overlay(&parse(&files, low).0, &parse(&files, high).0);
+        assert_eq!(both.get("username").unwrap().span.file, high);
+        assert_eq!(both.get("confidence").unwrap().span.file, low);
     }
 
-    fn number_problem(&mut self, span: Span) {
-        // Debris of a syntax error has been reported as one.
-        if !self.broken {
-            self.problems
-                .push(syntax(span, "a number that does not fit 64 bits", ""));
-        }
-    }
-
-    /// `Error::message` holds only texts of the parser's own, never a part of the file. Its
-    /// `Display` prints the whole line: not used.
-    fn syntax_problem(&self, files: &Files, error: &Error) -> Problem {
-        let end = files.text(self.file).len();
-        let span = self.span(error.span().unwrap_or(end..end));
-        let message = error.message();
-        let fix = HINTS
-            .iter()
-            .find(|(start, _)| message.starts_with(start))
-            .map_or("", |hint| hint.1);
-        syntax(span, message, fix)
-    }
-}
-
-/// The commonest syntax errors and what to do about them.
-const HINTS: &[(&str, &str)] = &[
-    (
-        "string values must be quoted",
-        "put the text in double quotes",
-    ),
-    (
-        "invalid basic string",
-        "close the text with the quote it began with",
-    ),
-    ("duplicate key", "keep one of the two"),
-];
-
-fn syntax(span: Span, message: &str, fix: &str) -> Problem {
-    Problem {
-        span: Some(span),
-        file: Some(span.file),
-        severity: Severity::Error,
-        message: format!("not valid TOML: {message}"),
-        label: "here".to_owned(),
-        fix: fix.to_owned(),
+    #[test]
+    fn debug_prints_no_value() {
+        let shown = format!("{:?}", tree("secret = { inline = 'hunter2' }\nn = [4711]"));
+        assert!(
+            !shown.contains("hunter2") && !shown.contains("4711"),
+            "{shown}"
+        );
     }
 }

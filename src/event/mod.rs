@@ -43,11 +43,21 @@ impl Rules {
     pub fn new(kind: Vec<Source>, id: Vec<Source>, time: Vec<Source>, required: bool) -> Self {
         let mut pointers = Pointers::default();
         let mut compile = |sources: Vec<Source>| -> Vec<Compiled> {
-            sources.into_iter().map(|source| pointers.compile(source)).collect()
+            sources
+                .into_iter()
+                .map(|source| pointers.compile(source))
+                .collect()
         };
         let (kind, id, time) = (compile(kind), compile(id), compile(time));
         let (claims, body) = pointers.select();
-        Self { kind, id, time, required, claims, body }
+        Self {
+            kind,
+            id,
+            time,
+            required,
+            claims,
+            body,
+        }
     }
 
     /// Reads the event of a verified request. The body is looked at only where a source needs it;
@@ -77,7 +87,10 @@ impl Rules {
             types,
             id: one(&opened, &self.id),
             time: one(&opened, &self.time),
-            count: opened.body.as_ref().and_then(|document| document.root_elements),
+            count: opened
+                .body
+                .as_ref()
+                .and_then(|document| document.root_elements),
         })
     }
 }
@@ -143,7 +156,10 @@ mod tests {
 
         fn types(&self, kind: &str) -> String {
             let event = self.read(kind, false).unwrap();
-            assert_eq!(event.id.as_ref(), event.types.first().filter(|_| event.types.len() == 1));
+            assert_eq!(
+                event.id.as_ref(),
+                event.types.first().filter(|_| event.types.len() == 1)
+            );
             event.types.join("|")
         }
     }
@@ -151,7 +167,11 @@ mod tests {
     #[test]
     fn reads_each_kind_of_source() {
         let request = Request {
-            headers: vec![("x-type", b"from header"), ("x-latin", b"\xe9"), ("x-empty", b"")],
+            headers: vec![
+                ("x-type", b"from header"),
+                ("x-latin", b"\xe9"),
+                ("x-empty", b""),
+            ],
             query: Some("type=from+query&bad=%zz"),
             body: r#"{"type":"from body","n":7,"o":{},"none":null,"":"e","claim":1}"#,
             claims: Some(r#"{"type":"from claim","aud":["x"],"a/b":"slash","*":"star"}"#),
@@ -179,8 +199,11 @@ mod tests {
         ] {
             assert_eq!(request.types(source), expected, "{source}");
         }
-        let form =
-            Request { headers: vec![FORM], body: "type=from%20form&x=", ..Request::default() };
+        let form = Request {
+            headers: vec![FORM],
+            body: "type=from%20form&x=",
+            ..Request::default()
+        };
         assert_eq!(form.types("form:type"), "from form");
         assert_eq!(form.types("form:x"), "");
         assert_eq!(form.types("json:/type form:type"), "from form");
@@ -199,7 +222,10 @@ mod tests {
         for (list, expected) in [
             ("header:x-type json:/type", "header"),
             ("json:/type header:x-type", "body"),
-            ("json:/x json:/empty json:/null json:/object header:x-none value:v", "v"),
+            (
+                "json:/x json:/empty json:/null json:/object header:x-none value:v",
+                "v",
+            ),
             ("json:/x header:x-none", ""),
             ("header:x-empty query:empty value: value:v", "v"),
             ("", ""),
@@ -219,7 +245,11 @@ mod tests {
         for source in ["header:x-type", "query:type", "form:type", "claim:type"] {
             let list = format!("{source} value:v");
             assert_eq!(request.types(&list), "", "{source}");
-            assert_eq!(request.read(&list, true), Err(Rejection::EventAmbiguous), "{source}");
+            assert_eq!(
+                request.read(&list, true),
+                Err(Rejection::EventAmbiguous),
+                "{source}"
+            );
             assert_eq!(request.types(&format!("value:v {source}")), "v", "{source}");
         }
         let json = Request {
@@ -227,20 +257,42 @@ mod tests {
             ..Request::default()
         };
         assert_eq!(json.types("json:/event value:v"), "");
-        assert_eq!(json.read("json:/event", true), Err(Rejection::EventAmbiguous));
+        assert_eq!(
+            json.read("json:/event", true),
+            Err(Rejection::EventAmbiguous)
+        );
         assert_eq!(json.types("json:/x/event"), "no");
     }
 
     #[test]
     fn a_type_that_is_required_and_cannot_be_read_is_refused() {
-        for body in
-            ["", "{}", "type", r#"{"type":""}"#, r#"{"type":{}}"#, r#"{"type":"a"} x"#, "[]"]
-        {
-            let request = Request { body, ..Request::default() };
-            assert_eq!(request.read("json:/type", true), Err(Rejection::EventMissing), "{body}");
-            assert!(request.read("json:/type", false).unwrap().types.is_empty(), "{body}");
+        for body in [
+            "",
+            "{}",
+            "type",
+            r#"{"type":""}"#,
+            r#"{"type":{}}"#,
+            r#"{"type":"a"} x"#,
+            "[]",
+        ] {
+            let request = Request {
+                body,
+                ..Request::default()
+            };
+            assert_eq!(
+                request.read("json:/type", true),
+                Err(Rejection::EventMissing),
+                "{body}"
+            );
+            assert!(
+                request.read("json:/type", false).unwrap().types.is_empty(),
+                "{body}"
+            );
         }
-        let request = Request { body: r#"{"type":"a"}"#, ..Request::default() };
+        let request = Request {
+            body: r#"{"type":"a"}"#,
+            ..Request::default()
+        };
         assert_eq!(request.read("json:/type", true).unwrap().types, ["a"]);
     }
 
@@ -256,7 +308,10 @@ mod tests {
             (r#"{"t":"a"}"#, "", None, None),
             (r#"[{"t":"a","t":"b"}]"#, "", None, Some(1)),
         ] {
-            let request = Request { body, ..Request::default() };
+            let request = Request {
+                body,
+                ..Request::default()
+            };
             let event = request.read("json:/*/t", false).unwrap();
             assert_eq!(event.types.join("|"), types, "{body}");
             assert_eq!(event.id.as_deref(), id, "{body}");
@@ -268,15 +323,24 @@ mod tests {
     #[test]
     fn a_body_is_a_form_only_if_it_says_so() {
         let body = r#"{"text":"&type=forged&","type":"real"}"#;
-        let request = Request { body, ..Request::default() };
+        let request = Request {
+            body,
+            ..Request::default()
+        };
         assert_eq!(request.types("form:type json:/type"), "real");
     }
 
     #[test]
     fn the_body_is_not_read_where_no_source_needs_it() {
-        let request = Request { body: "[1,2]", ..Request::default() };
+        let request = Request {
+            body: "[1,2]",
+            ..Request::default()
+        };
         assert_eq!(request.read("value:v", false).unwrap().count, None);
-        assert_eq!(request.read("value:v json:/x", false).unwrap().count, Some(2));
+        assert_eq!(
+            request.read("value:v json:/x", false).unwrap().count,
+            Some(2)
+        );
     }
 
     #[test]
@@ -289,8 +353,14 @@ mod tests {
         );
         let headers = HeaderMap::new();
         let body = br#"{"at":1700000000.5,"id":"e1","type":"a","id2":0}"#;
-        let event =
-            rules.read(&Parts { headers: &headers, query: None, body, claims: None }).unwrap();
+        let event = rules
+            .read(&Parts {
+                headers: &headers,
+                query: None,
+                body,
+                claims: None,
+            })
+            .unwrap();
         let expected = Event {
             types: vec!["a".into()],
             id: Some("e1".into()),
@@ -300,9 +370,21 @@ mod tests {
         assert_eq!(event, expected);
         // An ambiguous id costs the id only.
         let body = br#"{"id":"e1","type":"a","id":"e2"}"#;
-        let event =
-            rules.read(&Parts { headers: &headers, query: None, body, claims: None }).unwrap();
-        assert_eq!(event, Event { types: vec!["a".into()], ..Event::default() });
+        let event = rules
+            .read(&Parts {
+                headers: &headers,
+                query: None,
+                body,
+                claims: None,
+            })
+            .unwrap();
+        assert_eq!(
+            event,
+            Event {
+                types: vec!["a".into()],
+                ..Event::default()
+            }
+        );
     }
 
     proptest! {

@@ -89,10 +89,13 @@ impl Pointers {
 }
 
 fn place(pointers: &mut Vec<Pointer>, pointer: Pointer) -> usize {
-    pointers.iter().position(|known| *known == pointer).unwrap_or_else(|| {
-        pointers.push(pointer);
-        pointers.len() - 1
-    })
+    pointers
+        .iter()
+        .position(|known| *known == pointer)
+        .unwrap_or_else(|| {
+            pointers.push(pointer);
+            pointers.len() - 1
+        })
 }
 
 /// A request with its documents read.
@@ -141,7 +144,10 @@ impl<'a> Opened<'a> {
             Compiled::Value(text) => Some(Cow::Borrowed(&**text)),
         };
         let texts = text.into_iter().filter(|text| !text.is_empty()).collect();
-        Ok(Reading { texts, partial: false })
+        Ok(Reading {
+            texts,
+            partial: false,
+        })
     }
 }
 
@@ -164,11 +170,16 @@ fn pointed<'a>(document: Option<&'a Document<'a>>, place: usize) -> Result<Readi
         return Err(Ambiguous);
     }
     let present: Vec<&str> = found.values.iter().filter_map(text).collect();
-    let partial = found.elements.is_some_and(|elements| present.len() < elements);
+    let partial = found
+        .elements
+        .is_some_and(|elements| present.len() < elements);
     // A set, for the sender chooses how many there are.
     let mut known = HashSet::new();
     let distinct = present.into_iter().filter(|text| known.insert(*text));
-    Ok(Reading { texts: distinct.map(Cow::Borrowed).collect(), partial })
+    Ok(Reading {
+        texts: distinct.map(Cow::Borrowed).collect(),
+        partial,
+    })
 }
 
 fn text<'a>(value: &'a Value<'_>) -> Option<&'a str> {

@@ -22,7 +22,10 @@ pub fn header_value(text: &str) -> HeaderValue {
 /// Ends before the first value that would not fit into [`MAX_BYTES`] any more; a first value too
 /// long by itself is cut as in [`header_value`].
 pub fn joined<T: AsRef<str>>(values: &[T]) -> HeaderValue {
-    let mut values = values.iter().map(AsRef::as_ref).filter(|value| !value.is_empty());
+    let mut values = values
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|value| !value.is_empty());
     let first = values.next().unwrap_or_default();
     let mut out = String::new();
     if append(&mut out, first) {
@@ -137,7 +140,10 @@ mod tests {
         for (text, value) in [
             ("verify.authentication", "verify.authentication"),
             ("Finished Journey", "Finished Journey"),
-            ("a b c~!\"#$&'()*+-./:;<=>?@[\\]^_`{|}", "a b c~!\"#$&'()*+-./:;<=>?@[\\]^_`{|}"),
+            (
+                "a b c~!\"#$&'()*+-./:;<=>?@[\\]^_`{|}",
+                "a b c~!\"#$&'()*+-./:;<=>?@[\\]^_`{|}",
+            ),
             ("", ""),
             (" ", "%20"),
             (" a", "%20a"),
@@ -185,8 +191,14 @@ mod tests {
             (vec![], String::new()),
             (vec!["b".into(), "a".into(), "b".into()], "b, a".into()),
             (vec![String::new(), "a".into(), String::new()], "a".into()),
-            (vec!["a, b".into(), " c".into(), "é".into()], "a%2C b, %20c, %C3%A9".into()),
-            (vec![x(200), "y".repeat(54)], x(200) + ", " + &"y".repeat(54)),
+            (
+                vec!["a, b".into(), " c".into(), "é".into()],
+                "a%2C b, %20c, %C3%A9".into(),
+            ),
+            (
+                vec![x(200), "y".repeat(54)],
+                x(200) + ", " + &"y".repeat(54),
+            ),
             (vec![x(200), "y".repeat(55), "z".into()], x(200)),
             (vec![x(200), "y".repeat(52) + "%"], x(200)),
             (vec![x(300), "y".into()], x(256)),

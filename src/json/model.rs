@@ -30,7 +30,11 @@ impl Doc {
                     .map(|(at, (key, value))| {
                         let hex = |c| format!("\\u{:04x}", u32::from(c));
                         let long = escape && at % 2 == 0;
-                        let key = if long { key.chars().map(hex).collect() } else { key.clone() };
+                        let key = if long {
+                            key.chars().map(hex).collect()
+                        } else {
+                            key.clone()
+                        };
                         format!("\"{key}\": {}", value.write(escape))
                     })
                     .collect();

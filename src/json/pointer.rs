@@ -46,10 +46,15 @@ impl Pointer {
         let Some(rest) = text.strip_prefix('/') else {
             return Err(PointerError::Slash(suggest(text)));
         };
-        let tokens = rest.split('/').map(Token::parse).collect::<Option<Vec<_>>>();
+        let tokens = rest
+            .split('/')
+            .map(Token::parse)
+            .collect::<Option<Vec<_>>>();
         let tokens = tokens.ok_or_else(|| {
-            let meant: String =
-                text.chars().map(|c| if c == '~' { "~0".into() } else { c.to_string() }).collect();
+            let meant: String = text
+                .chars()
+                .map(|c| if c == '~' { "~0".into() } else { c.to_string() })
+                .collect();
             PointerError::Tilde(meant)
         })?;
         if tokens.len() > MAX_DEPTH {
@@ -60,7 +65,9 @@ impl Pointer {
 
     /// The pointer to the member `name` of the document, whatever characters it holds.
     pub fn member(name: &str) -> Self {
-        Self { tokens: vec![Token::Key(name.to_owned())] }
+        Self {
+            tokens: vec![Token::Key(name.to_owned())],
+        }
     }
 
     pub(super) fn tokens(&self) -> &[Token] {
@@ -93,7 +100,11 @@ impl Token {
         let Self::Key(key) = self else { return None };
         let digits = key.bytes().all(|b| b.is_ascii_digit());
         let canonical = key == "0" || !key.starts_with('0');
-        if digits && canonical { key.parse().ok() } else { None }
+        if digits && canonical {
+            key.parse().ok()
+        } else {
+            None
+        }
     }
 }
 
@@ -137,7 +148,10 @@ impl fmt::Display for PointerError {
                 "in a JSON Pointer `~` is written `~0` and a `/` inside a key `~1`: did you mean `{meant}`?"
             ),
             Self::TooDeep => {
-                write!(f, "a JSON Pointer has at most {MAX_DEPTH} tokens: write a shorter one")
+                write!(
+                    f,
+                    "a JSON Pointer has at most {MAX_DEPTH} tokens: write a shorter one"
+                )
             }
         }
     }
@@ -202,7 +216,18 @@ mod tests {
         for (text, index) in [("0", Some(0)), ("7", Some(7)), ("10", Some(10))] {
             assert_eq!(Token::Key(text.to_owned()).index(), index, "{text}");
         }
-        for text in ["", "-", "-1", "+1", "00", "01", "1e0", " 1", "٣", "99999999999999999999"] {
+        for text in [
+            "",
+            "-",
+            "-1",
+            "+1",
+            "00",
+            "01",
+            "1e0",
+            " 1",
+            "٣",
+            "99999999999999999999",
+        ] {
             assert_eq!(Token::Key(text.to_owned()).index(), None, "{text}");
         }
     }

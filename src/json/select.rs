@@ -59,7 +59,11 @@ impl Selection {
     /// Compiles `pointers`.
     pub fn new(pointers: &[Pointer]) -> Self {
         let (root, edges) = Node::root(pointers);
-        Self { root, pointers: pointers.len(), edges }
+        Self {
+            root,
+            pointers: pointers.len(),
+            edges,
+        }
     }
 
     /// Reads `body` from its first to its last byte.
@@ -81,13 +85,19 @@ impl Selection {
             objects: 0,
         };
         let mut deserializer = serde_json::Deserializer::from_str(text);
-        At { node: &self.root, reading: &mut reading }
-            .deserialize(&mut deserializer)
-            .map_err(|_| NotJson)?;
+        At {
+            node: &self.root,
+            reading: &mut reading,
+        }
+        .deserialize(&mut deserializer)
+        .map_err(|_| NotJson)?;
         deserializer.end().map_err(|_| NotJson)?;
         let mut document = reading.document;
         for found in document.found.iter_mut().filter(|found| found.ambiguous) {
-            *found = Found { ambiguous: true, ..Found::default() };
+            *found = Found {
+                ambiguous: true,
+                ..Found::default()
+            };
         }
         Ok(document)
     }
@@ -138,7 +148,9 @@ impl<'de> Reading<'de> {
 
     /// Notes that `edge` is taken in the object with this number; false if it already was.
     fn take(&mut self, edge: &Edge, object: u64) -> bool {
-        let Some(seen) = self.seen.get_mut(edge.number) else { return false };
+        let Some(seen) = self.seen.get_mut(edge.number) else {
+            return false;
+        };
         if std::mem::replace(seen, object) != object {
             return true;
         }
@@ -162,7 +174,8 @@ impl<'de> DeserializeSeed<'de> for At<'_, 'de> {
         }
         let raw = <&'de RawValue>::deserialize(deserializer)?.get();
         if let Some(value) = value(raw).map_err(D::Error::custom)? {
-            self.reading.found(&self.node.ends, |found| found.values.push(value.clone()));
+            self.reading
+                .found(&self.node.ends, |found| found.values.push(value.clone()));
             // A pointer ends here and another leads on: these bytes are read a second time.
             if value == Value::NotScalar && self.node.leads_on() {
                 serde_json::Deserializer::from_str(raw)
@@ -223,7 +236,10 @@ impl<'de> Visitor<'de> for At<'_, 'de> {
         while let Some(edge) = map.next_key_seed(Key(&self.node.keys))? {
             match edge {
                 Some(edge) if self.reading.take(edge, object) => {
-                    map.next_value_seed(At { node: &edge.node, reading: self.reading })?;
+                    map.next_value_seed(At {
+                        node: &edge.node,
+                        reading: self.reading,
+                    })?;
                 }
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -235,7 +251,12 @@ impl<'de> Visitor<'de> for At<'_, 'de> {
         let mut length = 0;
         loop {
             let more = match self.node.element(length) {
-                Some(node) => seq.next_element_seed(At { node, reading: self.reading })?.is_some(),
+                Some(node) => seq
+                    .next_element_seed(At {
+                        node,
+                        reading: self.reading,
+                    })?
+                    .is_some(),
                 None => seq.next_element::<IgnoredAny>()?.is_some(),
             };
             if !more {
@@ -243,7 +264,8 @@ impl<'de> Visitor<'de> for At<'_, 'de> {
             }
             length += 1;
         }
-        self.reading.found(&self.node.counted, |found| found.elements = Some(length));
+        self.reading
+            .found(&self.node.counted, |found| found.elements = Some(length));
         if self.node.is_root {
             self.reading.document.root_elements = Some(length);
         }
@@ -270,7 +292,11 @@ impl<'r> Visitor<'_> for Key<'r> {
     }
 
     fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(self.0.iter().find(|(known, _)| **known == *key).map(|(_, edge)| edge))
+        Ok(self
+            .0
+            .iter()
+            .find(|(known, _)| **known == *key)
+            .map(|(_, edge)| edge))
     }
 }
 
@@ -306,13 +332,25 @@ mod tests {
     fn finds_the_value_as_it_was_sent() {
         for (pointer, body, expected) in [
             ("/type", r#"{"type":"a"}"#, "a"),
-            ("/type", " { \"x\" : [1, {\"type\":2}] , \"type\" : \"a\" } \r\n", "a"),
-            ("/type", r#"{"t\u0079pe":"\u00e9\n\"\\\ud83d\ude00"}"#, "é\n\"\\😀"),
+            (
+                "/type",
+                " { \"x\" : [1, {\"type\":2}] , \"type\" : \"a\" } \r\n",
+                "a",
+            ),
+            (
+                "/type",
+                r#"{"t\u0079pe":"\u00e9\n\"\\\ud83d\ude00"}"#,
+                "é\n\"\\😀",
+            ),
             ("/type", r#"{"type":""}"#, ""),
             ("/type", r#"{"type":"\""}"#, "\""),
             ("/type", r#"{"type":true}"#, "true"),
             ("/type", r#"{"type":false}"#, "false"),
-            ("/type", r#"{"type":12345678901234567890123}"#, "12345678901234567890123"),
+            (
+                "/type",
+                r#"{"type":12345678901234567890123}"#,
+                "12345678901234567890123",
+            ),
             ("/type", r#"{"type":-0}"#, "-0"),
             ("/type", r#"{"type":1.10e+3}"#, "1.10e+3"),
             ("/type", r#"{"type":1e999 }"#, "1e999"),
@@ -341,10 +379,18 @@ mod tests {
             ("/*", "[1,null,[],2]", "1|(not scalar)|2"),
             ("/*", r#"{"*":1}"#, ""),
             ("/*/x", r#"[{"x":1},{"y":2},{"x":3},4]"#, "1|3"),
-            ("/e/*/x/*", r#"{"e":[{"x":[1,2]},{"x":3},{"x":[4]}]}"#, "1|2|4"),
+            (
+                "/e/*/x/*",
+                r#"{"e":[{"x":[1,2]},{"x":3},{"x":[4]}]}"#,
+                "1|2|4",
+            ),
             ("/é", r#"{"é":1}"#, "1"),
         ] {
-            assert_eq!(read(pointer, body).as_deref(), Ok(expected), "{pointer} {body}");
+            assert_eq!(
+                read(pointer, body).as_deref(),
+                Ok(expected),
+                "{pointer} {body}"
+            );
         }
     }
 
@@ -352,12 +398,20 @@ mod tests {
     #[test]
     fn a_key_repeated_on_the_way_is_ambiguous() {
         for (pointer, body, ambiguous) in [
-            ("/event", r#"{"event":"A","x":{"event":"no"},"event":"B"}"#, true),
+            (
+                "/event",
+                r#"{"event":"A","x":{"event":"no"},"event":"B"}"#,
+                true,
+            ),
             ("/event", r#"{"event":"A","x":{"event":"no"}}"#, false),
             ("/event", r#"{"event":"A","event":"A"}"#, true),
             ("/event", r#"{"event":"A","\u0065vent":"B"}"#, true),
             ("/event", r#"{"event":"A","event":null}"#, true),
-            ("/event", r#"{"event":"A","x":1,"x":2,"y":{"event":1,"event":2}}"#, false),
+            (
+                "/event",
+                r#"{"event":"A","x":1,"x":2,"y":{"event":1,"event":2}}"#,
+                false,
+            ),
             ("/a/b", r#"{"a":{"b":1},"a":{}}"#, true),
             ("/a/b", r#"{"a":{"b":1,"b":2}}"#, true),
             ("/a/b", r#"{"a":{"b":1},"b":2,"b":3}"#, false),
@@ -370,7 +424,11 @@ mod tests {
             ("", r#"{"a":1,"a":1}"#, false),
         ] {
             let shown = read(pointer, body).unwrap();
-            assert_eq!(shown == "(ambiguous)", ambiguous, "{pointer} {body}: {shown}");
+            assert_eq!(
+                shown == "(ambiguous)",
+                ambiguous,
+                "{pointer} {body}: {shown}"
+            );
         }
     }
 
@@ -410,7 +468,11 @@ mod tests {
             assert_eq!(read("/type", body), Err(NotJson), "{body}");
         }
         let selection = Selection::new(&[Pointer::parse("/type").unwrap()]);
-        for body in [&b"{\"type\":1,\"x\":\"\xff\"}"[..], b"{\"type\":1,\"\xc0\xaf\":2}", b"\0"] {
+        for body in [
+            &b"{\"type\":1,\"x\":\"\xff\"}"[..],
+            b"{\"type\":1,\"\xc0\xaf\":2}",
+            b"\0",
+        ] {
             assert_eq!(selection.read(body), Err(NotJson), "{body:?}");
         }
     }
@@ -428,7 +490,11 @@ mod tests {
                     Value::Text(text) => text,
                 });
                 let values = values.collect::<Vec<_>>().join("|");
-                if found.ambiguous { "!".to_owned() } else { values }
+                if found.ambiguous {
+                    "!".to_owned()
+                } else {
+                    values
+                }
             });
             values.collect::<Vec<_>>().join(" ")
         };
@@ -456,13 +522,19 @@ mod tests {
             assert_eq!(counts, elements, "{body}");
             assert_eq!(document.found[2].elements, None, "{body}");
         }
-        assert_eq!(Selection::new(&[]).read(b"[1,2]").unwrap().root_elements, Some(2));
+        assert_eq!(
+            Selection::new(&[]).read(b"[1,2]").unwrap().root_elements,
+            Some(2)
+        );
     }
 
     #[test]
     fn borrows_what_needs_no_unescaping() {
         let selection = Selection::new(&[Pointer::parse("/t").unwrap()]);
         let document = selection.read(br#"{"t":"plain"}"#).unwrap();
-        assert!(matches!(&document.found[0].values[..], [Value::Text(Cow::Borrowed("plain"))]));
+        assert!(matches!(
+            &document.found[0].values[..],
+            [Value::Text(Cow::Borrowed("plain"))]
+        ));
     }
 }

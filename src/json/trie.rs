@@ -34,21 +34,38 @@ impl Node {
         let mut edges = 0;
         let all: Vec<usize> = (0..pointers.len()).collect();
         let root = Self::build(pointers, &all, 0, &mut edges);
-        (Self { is_root: true, ..root }, edges)
+        (
+            Self {
+                is_root: true,
+                ..root
+            },
+            edges,
+        )
     }
 
     /// The trie of the `group` of `pointers`, of which `depth` tokens are already behind.
     fn build(pointers: &[Pointer], group: &[usize], depth: usize, edges: &mut usize) -> Self {
         let tokens = |pointer: &usize| pointers.get(*pointer).map_or(&[][..], Pointer::tokens);
         let pick = |wanted: &dyn Fn(Option<&Token>) -> bool| -> Vec<usize> {
-            group.iter().copied().filter(|p| wanted(tokens(p).get(depth))).collect()
+            group
+                .iter()
+                .copied()
+                .filter(|p| wanted(tokens(p).get(depth)))
+                .collect()
         };
-        let mut node = Self { ends: pick(&|token| token.is_none()), ..Self::default() };
+        let mut node = Self {
+            ends: pick(&|token| token.is_none()),
+            ..Self::default()
+        };
 
         let starred = pick(&|token| token == Some(&Token::Every));
         if !starred.is_empty() {
             let first = |p: &usize| tokens(p).iter().position(|t| *t == Token::Every);
-            node.counted = starred.iter().copied().filter(|p| first(p) == Some(depth)).collect();
+            node.counted = starred
+                .iter()
+                .copied()
+                .filter(|p| first(p) == Some(depth))
+                .collect();
             node.every = Some(Arc::new(Self::build(pointers, &starred, depth + 1, edges)));
         }
 
@@ -70,14 +87,25 @@ impl Node {
                 };
                 node.indexes.push((index, element));
             }
-            node.keys.push((key.as_str().into(), Edge { number, pointers: same, node: child }));
+            node.keys.push((
+                key.as_str().into(),
+                Edge {
+                    number,
+                    pointers: same,
+                    node: child,
+                },
+            ));
         }
         node
     }
 
     /// The node of the element at `index` of an array.
     pub(super) fn element(&self, index: usize) -> Option<&Self> {
-        let own = self.indexes.iter().find(|(known, _)| *known == index).map(|(_, node)| node);
+        let own = self
+            .indexes
+            .iter()
+            .find(|(known, _)| *known == index)
+            .map(|(_, node)| node);
         own.or(self.every.as_ref()).map(|node| &**node)
     }
 

@@ -8,8 +8,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode, Version};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::Request;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::{Gate, Peer, Slot, handle};
 use crate::rejection::Rejection;
@@ -24,7 +24,10 @@ pub struct ResponseBody(Kind);
 #[derive(Debug)]
 enum Kind {
     /// The app's, as it arrives; its request is in flight until the end.
-    Streamed(Incoming, #[expect(dead_code, reason = "held until the answer is sent")] Slot),
+    Streamed(
+        Incoming,
+        #[expect(dead_code, reason = "held until the answer is sent")] Slot,
+    ),
     /// One that is there.
     Whole(Option<Bytes>),
 }
@@ -85,7 +88,9 @@ pub async fn respond(
         Err(rejection) => (refusal(rejection, version, &entry), Some(rejection)),
     };
     let name = gate.headers.names.request_id.clone();
-    response.headers_mut().insert(name, entry.request_id_value());
+    response
+        .headers_mut()
+        .insert(name, entry.request_id_value());
     entry.finish(response.status(), rejection);
     response
 }
@@ -108,7 +113,10 @@ fn refusal(rejection: Rejection, version: Version, entry: &Entry<'_>) -> Respons
     let mut response = Response::new(ResponseBody::whole(text.into()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     match status {
         StatusCode::UNAUTHORIZED => {
@@ -129,7 +137,10 @@ fn refusal(rejection: Rejection, version: Version, entry: &Entry<'_>) -> Respons
     // What is left of the body is not worth reading, and must not be read as the next request.
     let unread = matches!(
         rejection,
-        Rejection::BodyTooLarge | Rejection::BodyTimeout | Rejection::BodyIncomplete | Rejection::RequestMalformed
+        Rejection::BodyTooLarge
+            | Rejection::BodyTimeout
+            | Rejection::BodyIncomplete
+            | Rejection::RequestMalformed
     );
     if unread && version != Version::HTTP_2 {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));

@@ -34,26 +34,54 @@ pub(super) async fn forward(
     permit: Permit,
     entry: &mut Entry<'_>,
 ) -> Result<Response<ResponseBody>, Rejection> {
-    let Passage { gate, pool, route, peer, client, slot } = passage;
+    let Passage {
+        gate,
+        pool,
+        route,
+        peer,
+        client,
+        slot,
+    } = passage;
     let host = host_value(&parts);
-    let upgrade = passed_through(&permit).then(|| Upgrade::take(&mut parts)).flatten();
-    headers::strip_inbound(&mut parts.headers, &gate.headers.names, gate.headers.cloudevents);
+    let upgrade = passed_through(&permit)
+        .then(|| Upgrade::take(&mut parts))
+        .flatten();
+    headers::strip_inbound(
+        &mut parts.headers,
+        &gate.headers.names,
+        gate.headers.cloudevents,
+    );
     // The share of the budget is held until the app has answered: till then the body is in memory.
     let (body, _reserved) = match permit.into_ground() {
-        Ground::Verified { verified, event, reserved } => {
+        Ground::Verified {
+            verified,
+            event,
+            reserved,
+        } => {
             claim(gate, route, &mut parts.headers, &verified, &event);
-            (Outgoing::whole(verified.into_body().into_chunks()), Some(reserved))
+            (
+                Outgoing::whole(verified.into_body().into_chunks()),
+                Some(reserved),
+            )
         }
         Ground::Observed(refused) => {
             let reason = HeaderValue::from_static(refused.rejection.code());
-            parts.headers.insert(gate.headers.names.observed.clone(), reason);
-            (Outgoing::streamed(refused.body.into_chunks(), refused.rest), None)
+            parts
+                .headers
+                .insert(gate.headers.names.observed.clone(), reason);
+            (
+                Outgoing::streamed(refused.body.into_chunks(), refused.rest),
+                None,
+            )
         }
         Ground::Passthrough(incoming) => (Outgoing::streamed(Vec::new(), Some(incoming)), None),
     };
     describe(gate, route, &mut parts.headers, client, entry);
     let secure = peer.secure;
-    let shown = host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let shown = host
+        .as_ref()
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
     let address = headers::address_value(client);
     headers::write_forwarded(&mut parts.headers, &address, secure, shown);
     if let Some(host) = upstream_host(gate, host) {
@@ -91,13 +119,7 @@ pub(super) async fn forward(
 }
 
 /// The headers that only a proof writes.
-fn claim(
-    gate: &Gate,
-    route: &Route,
-    headers: &mut HeaderMap,
-    verified: &Verified,
-    event: &Event,
-) {
+fn claim(gate: &Gate, route: &Route, headers: &mut HeaderMap, verified: &Verified, event: &Event) {
     let names = &gate.headers.names;
     if gate.headers.strip_credentials {
         for name in &route.strip {
@@ -132,7 +154,9 @@ fn claim(
 
 /// The binary mode of CloudEvents 1.0.2 (HTTP binding §3.1), where all required attributes exist.
 fn cloudevent(route: &Route, headers: &mut HeaderMap, event: &Event) {
-    let ([kind], Some(id)) = (event.types.as_slice(), &event.id) else { return };
+    let ([kind], Some(id)) = (event.types.as_slice(), &event.id) else {
+        return;
+    };
     headers.insert("ce-specversion", HeaderValue::from_static("1.0"));
     headers.insert("ce-type", event::header_value(kind));
     headers.insert("ce-id", event::header_value(id));

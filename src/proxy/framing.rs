@@ -8,7 +8,12 @@ use crate::rejection::Rejection;
 
 /// Names that decide where a request ends or whom it is for. Written with `_` or `.` instead of
 /// `-`, some servers read them as the real ones.
-const DECISIVE: [&str; 4] = ["transfer-encoding", "content-length", "content-encoding", "host"];
+const DECISIVE: [&str; 4] = [
+    "transfer-encoding",
+    "content-length",
+    "content-encoding",
+    "host",
+];
 
 /// Refuses a head that is not unambiguous HTTP, and gives the host it is for.
 ///
@@ -55,11 +60,17 @@ fn host<'a>(parts: &'a Parts, headers: &'a HeaderMap) -> Option<&'a str> {
 /// Refuses a body that is encoded: what is signed is the body as sent, and what the app reads
 /// would be another one.
 pub(crate) fn require_plain_body(headers: &HeaderMap) -> Result<(), Rejection> {
-    let plain = headers
-        .get_all(CONTENT_ENCODING)
-        .iter()
-        .all(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"));
-    if plain { Ok(()) } else { Err(Rejection::BodyEncoded) }
+    let plain = headers.get_all(CONTENT_ENCODING).iter().all(|coding| {
+        coding
+            .as_bytes()
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"identity")
+    });
+    if plain {
+        Ok(())
+    } else {
+        Err(Rejection::BodyEncoded)
+    }
 }
 
 #[cfg(test)]
@@ -78,8 +89,14 @@ mod tests {
     #[test]
     fn one_host_and_one_chunked_pass() {
         assert_eq!(check(&[("host", "a")]), Ok(()));
-        assert_eq!(check(&[("host", "a:80"), ("transfer-encoding", "chunked")]), Ok(()));
-        assert_eq!(check(&[("host", "[::1]:8080"), ("transfer-encoding", "Chunked")]), Ok(()));
+        assert_eq!(
+            check(&[("host", "a:80"), ("transfer-encoding", "chunked")]),
+            Ok(())
+        );
+        assert_eq!(
+            check(&[("host", "[::1]:8080"), ("transfer-encoding", "Chunked")]),
+            Ok(())
+        );
     }
 
     #[test]
@@ -93,7 +110,11 @@ mod tests {
             &[("host", "u@a")],
             &[("host", "")],
             &[("host", "a"), ("transfer-encoding", "chunked, chunked")],
-            &[("host", "a"), ("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")],
+            &[
+                ("host", "a"),
+                ("transfer-encoding", "chunked"),
+                ("transfer-encoding", "chunked"),
+            ],
             &[("host", "a"), ("transfer-encoding", "gzip, chunked")],
             &[("host", "a"), ("transfer-encoding", ",chunked")],
             &[("host", "a"), ("transfer_encoding", "chunked")],

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use http::request::Parts;
 
-use crate::budget::{Budget, Reserved};
 use super::rate::Meters;
 use crate::address::Trust;
+use crate::budget::{Budget, Reserved};
 use crate::config::{Config, HeaderSettings, Limits};
 use crate::rejection::Rejection;
 use crate::route::{Route, Routes};
@@ -48,7 +48,14 @@ pub struct Slot {
 impl Gate {
     /// Takes a configuration over.
     pub fn new(config: Config, telemetry: Arc<Telemetry>) -> Self {
-        let Config { trust, routes, limits, headers, upstream, .. } = config;
+        let Config {
+            trust,
+            routes,
+            limits,
+            headers,
+            upstream,
+            ..
+        } = config;
         Self {
             trust,
             routes,
@@ -60,6 +67,14 @@ impl Gate {
             telemetry,
             meters: Meters::default(),
         }
+    }
+
+    /// Takes over what is in use under the configuration before.
+    #[must_use]
+    pub fn continuing(mut self, before: &Self) -> Self {
+        self.buffered = before.buffered.with_limit(self.limits.buffered);
+        self.in_flight = before.in_flight.with_limit(self.limits.in_flight);
+        self
     }
 
     /// The route of a request, noted in its log entry.
@@ -93,6 +108,9 @@ impl Gate {
             Some(budget) => Some(budget.reserve(1).ok_or(Rejection::Overloaded)?),
             None => None,
         };
-        Ok(Slot { _all: all, _route: own })
+        Ok(Slot {
+            _all: all,
+            _route: own,
+        })
     }
 }

@@ -38,18 +38,28 @@ pub(super) async fn read(
 ) -> Result<Whole, Broken> {
     let mut body = Body::default();
     let announced = incoming.size_hint().exact();
-    let broken = |rejection, body, rest| Err(Broken { rejection, body, rest });
+    let broken = |rejection, body, rest| {
+        Err(Broken {
+            rejection,
+            body,
+            rest,
+        })
+    };
     if announced.is_some_and(|length| length > limit as u64) {
         return broken(Rejection::BodyTooLarge, body, Some(incoming));
     }
-    let expected = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+    let expected = announced
+        .and_then(|length| usize::try_from(length).ok())
+        .unwrap_or(0);
     let Some(mut reserved) = budget.reserve(expected) else {
         return broken(Rejection::Overloaded, body, Some(incoming));
     };
     let mut incoming = incoming;
     let reading = async {
         while !incoming.is_end_stream() {
-            let Some(frame) = incoming.frame().await else { break };
+            let Some(frame) = incoming.frame().await else {
+                break;
+            };
             // Trailers are not part of what is signed: they are dropped.
             let Ok(chunk) = frame.map_err(|_| Rejection::BodyIncomplete)?.into_data() else {
                 continue;

@@ -39,13 +39,13 @@ pub struct Peer {
 ///
 /// Step 1 (accept, TLS, time-outs of the head) lies behind it, in `server`; step 12 (log, metrics)
 /// before it, in [`respond`]. Each `?` is a refusal: nothing below it happens.
-async fn handle(
-    gate: &Gate,
+async fn handle<'g>(
+    gate: &'g Gate,
     pool: &Pool,
     peer: Peer,
     request: Request<Incoming>,
     now: Moment,
-    entry: &mut Entry<'_>,
+    entry: &mut Entry<'g>,
 ) -> Result<Response<ResponseBody>, Rejection> {
     let (parts, incoming) = request.into_parts();
     entry.head(&parts);
@@ -63,16 +63,23 @@ async fn handle(
     let slot = gate.enter(route, client)?; // 6
     let permit = match admitted {
         Admitted::Unverified => Permit::passthrough(route, incoming)?,
-        Admitted::Refused(rejection) => Permit::observed(route, Refused::unread(rejection, incoming))?,
-        Admitted::Pending(pending) => {
-            match verify(gate, route, &head, incoming, pending).await {
-                Ok((verified, event, reserved)) => Permit::verified(verified, event, reserved),
-                Err(refused) => Permit::observed(route, refused)?,
-            }
+        Admitted::Refused(rejection) => {
+            Permit::observed(route, Refused::unread(rejection, incoming))?
         }
+        Admitted::Pending(pending) => match verify(gate, route, &head, incoming, pending).await {
+            Ok((verified, event, reserved)) => Permit::verified(verified, event, reserved),
+            Err(refused) => Permit::observed(route, refused)?,
+        },
     };
     note(entry, &permit);
-    let passage = forward::Passage { gate, pool, route, peer, client, slot };
+    let passage = forward::Passage {
+        gate,
+        pool,
+        route,
+        peer,
+        client,
+        slot,
+    };
     forward::forward(passage, parts, permit, entry).await // 11
 }
 
@@ -121,14 +128,19 @@ async fn verify(
         body: &text,
         claims: verified.claims(),
     };
-    match route.event.read(&parts) { // 9
+    match route.event.read(&parts) {
+        // 9
         Ok(event) => {
             drop(text);
             Ok((verified, event, reserved))
         }
         Err(rejection) => {
             drop(text);
-            Err(Refused { rejection, body: verified.into_body(), rest: None })
+            Err(Refused {
+                rejection,
+                body: verified.into_body(),
+                rest: None,
+            })
         }
     }
 }
@@ -143,20 +155,36 @@ struct Refused {
 
 impl Refused {
     fn unread(rejection: Rejection, incoming: Incoming) -> Self {
-        Self { rejection, body: crate::verify::Body::default(), rest: Some(incoming) }
+        Self {
+            rejection,
+            body: crate::verify::Body::default(),
+            rest: Some(incoming),
+        }
     }
 }
 
 impl From<intake::Broken> for Refused {
     fn from(broken: intake::Broken) -> Self {
-        let intake::Broken { rejection, body, rest } = broken;
-        Self { rejection, body, rest }
+        let intake::Broken {
+            rejection,
+            body,
+            rest,
+        } = broken;
+        Self {
+            rejection,
+            body,
+            rest,
+        }
     }
 }
 
 impl From<crate::verify::Refused> for Refused {
     fn from(refused: crate::verify::Refused) -> Self {
-        Self { rejection: refused.rejection, body: refused.body, rest: None }
+        Self {
+            rejection: refused.rejection,
+            body: refused.body,
+            rest: None,
+        }
     }
 }
 
@@ -165,7 +193,9 @@ fn note(entry: &mut Entry<'_>, permit: &Permit) {
     match permit.ground() {
         Ground::Observed(refused) => entry.observed = Some(refused.rejection),
         Ground::Passthrough(_) => {}
-        Ground::Verified { verified, event, .. } => {
+        Ground::Verified {
+            verified, event, ..
+        } => {
             entry.body_bytes = verified.body().len();
             entry.key = verified.key().map(Into::into);
             entry.event_types.clone_from(&event.types);

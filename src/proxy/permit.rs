@@ -22,13 +22,21 @@ pub(super) enum Ground {
     /// The route passes everything through.
     Passthrough(Incoming),
     /// Every step passed.
-    Verified { verified: Verified, event: Event, reserved: Reserved },
+    Verified {
+        verified: Verified,
+        event: Event,
+        reserved: Reserved,
+    },
 }
 
 impl Permit {
     /// Every step passed.
-    pub(super) const fn verified(verified: Verified, event: Event, reserved: Reserved) -> Self {
-        Self(Ground::Verified { verified, event, reserved })
+    pub(super) fn verified(verified: Verified, event: Event, reserved: Reserved) -> Self {
+        Self(Ground::Verified {
+            verified,
+            event,
+            reserved,
+        })
     }
 
     /// For a route that only observes: forwards what was refused, without any claim.
@@ -52,7 +60,7 @@ impl Permit {
     /// # Errors
     ///
     /// `Internal` on every other route: nothing is forwarded unverified by mistake.
-    pub(super) const fn passthrough(route: &Route, body: Incoming) -> Result<Self, Rejection> {
+    pub(super) fn passthrough(route: &Route, body: Incoming) -> Result<Self, Rejection> {
         match route.mode {
             Mode::Passthrough => Ok(Self(Ground::Passthrough(body))),
             Mode::Enforce(_) | Mode::Observe(_) => Err(Rejection::Internal),

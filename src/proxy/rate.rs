@@ -53,20 +53,38 @@ mod tests {
     #[test]
     fn a_burst_passes_then_the_rate_holds() {
         let meters = Meters::default();
-        let rate = Rate { count: 10, period: Duration::from_secs(1), burst: 3 };
+        let rate = Rate {
+            count: 10,
+            period: Duration::from_secs(1),
+            burst: 3,
+        };
         let client: IpAddr = "203.0.113.9".parse().unwrap();
         let start = Instant::now();
-        let passed = (0..10).filter(|_| meters.admit(0, client, &rate, start)).count();
+        let passed = (0..10)
+            .filter(|_| meters.admit(0, client, &rate, start))
+            .count();
         assert_eq!(passed, 3);
         assert!(meters.admit(0, client, &rate, start + Duration::from_millis(100)));
         assert!(!meters.admit(0, client, &rate, start + Duration::from_millis(100)));
-        assert!(meters.admit(1, client, &rate, start), "another route has a meter of its own");
+        assert!(
+            meters.admit(1, client, &rate, start),
+            "another route has a meter of its own"
+        );
     }
 
     #[test]
     fn an_ipv6_customer_is_one_client() {
-        assert_eq!(client_key("2001:db8::1".parse().unwrap()), client_key("2001:db8::2".parse().unwrap()));
-        assert_ne!(client_key("2001:db8::1".parse().unwrap()), client_key("2001:db8:0:1::1".parse().unwrap()));
-        assert_ne!(client_key("1.2.3.4".parse().unwrap()), client_key("1.2.3.5".parse().unwrap()));
+        assert_eq!(
+            client_key("2001:db8::1".parse().unwrap()),
+            client_key("2001:db8::2".parse().unwrap())
+        );
+        assert_ne!(
+            client_key("2001:db8::1".parse().unwrap()),
+            client_key("2001:db8:0:1::1".parse().unwrap())
+        );
+        assert_ne!(
+            client_key("1.2.3.4".parse().unwrap()),
+            client_key("1.2.3.5".parse().unwrap())
+        );
     }
 }

@@ -55,7 +55,11 @@ impl Pattern {
         if is_ambiguous(fixed) {
             return Err(PathError::Ambiguous);
         }
-        Ok(if open { Self::Prefix(fixed.into()) } else { Self::Exact(fixed.into()) })
+        Ok(if open {
+            Self::Prefix(fixed.into())
+        } else {
+            Self::Exact(fixed.into())
+        })
     }
 }
 
@@ -88,12 +92,37 @@ mod tests {
     #[test]
     fn paths_that_two_readers_read_differently_are_ambiguous() {
         for path in [
-            "//", "/a//b", "/a/./b", "/a/../b", "/a/..", "/.", "/%2e/b", "/%2E%2e/b", "/.%2e", "/a%2fb",
-            "/a%2Fb", "/a%5cb", "/a\\b", "/a%00", "/a/..;/b", "/a/%2e%2e;x=1/b",
+            "//",
+            "/a//b",
+            "/a/./b",
+            "/a/../b",
+            "/a/..",
+            "/.",
+            "/%2e/b",
+            "/%2E%2e/b",
+            "/.%2e",
+            "/a%2fb",
+            "/a%2Fb",
+            "/a%5cb",
+            "/a\\b",
+            "/a%00",
+            "/a/..;/b",
+            "/a/%2e%2e;x=1/b",
         ] {
             assert!(is_ambiguous(path), "{path}");
         }
-        for path in ["/", "/a", "/a/b/", "/a.b", "/...", "/.well-known/x", "/a%20b", "/a;b", "/%2ea", "/a..b"] {
+        for path in [
+            "/",
+            "/a",
+            "/a/b/",
+            "/a.b",
+            "/...",
+            "/.well-known/x",
+            "/a%20b",
+            "/a;b",
+            "/%2ea",
+            "/a..b",
+        ] {
             assert!(!is_ambiguous(path), "{path}");
         }
     }

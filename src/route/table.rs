@@ -45,16 +45,26 @@ impl Routes {
                     other.host == route.host
                         && (other.methods.is_empty()
                             || route.methods.is_empty()
-                            || other.methods.iter().any(|method| route.methods.contains(method)))
+                            || other
+                                .methods
+                                .iter()
+                                .any(|method| route.methods.contains(method)))
                 })
             });
             if let Some(earlier) = clash {
-                overlaps.push(Overlap { earlier, later: index });
+                overlaps.push(Overlap {
+                    earlier,
+                    later: index,
+                });
             }
             slot.push(index);
         }
         routes.all = all;
-        if overlaps.is_empty() { Ok(routes) } else { Err(overlaps) }
+        if overlaps.is_empty() {
+            Ok(routes)
+        } else {
+            Err(overlaps)
+        }
     }
 
     /// Every route, in the order of the file.
@@ -80,12 +90,13 @@ impl Routes {
             .filter_map(|(at, _)| self.open.get(path.get(..=at)?));
         for candidates in exact.into_iter().chain(open) {
             let of_host = |wanted: bool| {
-                candidates.iter().filter_map(|index| self.all.get(*index)).filter(move |route| {
-                    match &route.host {
+                candidates
+                    .iter()
+                    .filter_map(|index| self.all.get(*index))
+                    .filter(move |route| match &route.host {
                         Some(name) => wanted && name.eq_ignore_ascii_case(without_port(host)),
                         None => !wanted,
-                    }
-                })
+                    })
             };
             for wanted in [true, false] {
                 if let Some(route) = of_host(wanted).find(|route| route.takes(method)) {

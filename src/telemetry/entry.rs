@@ -95,8 +95,14 @@ impl<'g> Entry<'g> {
     fn record(&self, status: u16, outcome: &'static str, rejection: Option<Rejection>) {
         let elapsed = self.started.elapsed();
         let reason = rejection.or(self.observed).map_or("", Rejection::code);
-        let outcome = if self.observed.is_some() && rejection.is_none() { "would_reject" } else { outcome };
-        self.telemetry.metrics.count(self.route, outcome, reason, elapsed);
+        let outcome = if self.observed.is_some() && rejection.is_none() {
+            "would_reject"
+        } else {
+            outcome
+        };
+        self.telemetry
+            .metrics
+            .count(self.route, outcome, reason, elapsed);
         let level = match rejection.map(Rejection::fault) {
             None | Some(Fault::Client) => Level::Info,
             Some(Fault::Gatepost | Fault::Upstream) => Level::Error,
@@ -162,7 +168,9 @@ fn request_id() -> Ulid {
     }
     let number = NUMBER.get();
     NUMBER.set(number.wrapping_add(0x9e37_79b9_7f4a_7c15));
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Ulid::from_parts(u64::try_from(now.as_millis()).unwrap_or(u64::MAX), number)
 }
 

@@ -13,7 +13,10 @@ pub struct Line {
 impl Line {
     /// Starts a line of the given level.
     pub fn new(json: bool, time: &str, level: &str, message: &str) -> Self {
-        let mut line = Self { text: String::with_capacity(512), json };
+        let mut line = Self {
+            text: String::with_capacity(512),
+            json,
+        };
         if json {
             line.text.push_str("{\"ts\":\"");
             line.text.push_str(time);
@@ -33,7 +36,9 @@ impl Line {
     /// Adds a text field.
     pub fn field(&mut self, name: &str, value: &str) {
         self.name(name);
-        let bare = !self.json && !value.is_empty() && value.bytes().all(|b| b.is_ascii_graphic() && b != b'"');
+        let bare = !self.json
+            && !value.is_empty()
+            && value.bytes().all(|b| b.is_ascii_graphic() && b != b'"');
         if !bare {
             self.text.push('"');
         }
@@ -94,18 +99,36 @@ mod tests {
 
     #[test]
     fn hostile_text_stays_inside_its_field() {
-        for value in ["a\nb", "\"}\r\n{\"", "\u{1b}[31m", "\u{9b}31m", "\u{202e}x", "\\", "é🙂", "\0"] {
+        for value in [
+            "a\nb",
+            "\"}\r\n{\"",
+            "\u{1b}[31m",
+            "\u{9b}31m",
+            "\u{202e}x",
+            "\\",
+            "é🙂",
+            "\0",
+        ] {
             let mut line = Line::new(true, "2026-01-01T00:00:00Z", "info", "x");
             line.field("path", value);
             let text = line.end();
             assert_eq!(text.matches('\n').count(), 1, "{value:?}");
-            assert!(text.bytes().all(|b| b == b'\n' || (b' '..=b'~').contains(&b)), "{value:?}");
+            assert!(
+                text.bytes()
+                    .all(|b| b == b'\n' || (b' '..=b'~').contains(&b)),
+                "{value:?}"
+            );
             let back: serde_json::Value = serde_json::from_str(&text).unwrap();
             assert_eq!(back["path"], value);
 
             let mut line = Line::new(false, "2026-01-01T00:00:00Z", "info", "x");
             line.field("path", value);
-            assert!(line.end().trim_end().bytes().all(|b| (b' '..=b'~').contains(&b)));
+            assert!(
+                line.end()
+                    .trim_end()
+                    .bytes()
+                    .all(|b| (b' '..=b'~').contains(&b))
+            );
         }
     }
 }

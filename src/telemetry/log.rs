@@ -1,6 +1,7 @@
 //! The log on standard error.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::fmt;
+use std::io::{IsTerminal as _, Write};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -22,7 +23,11 @@ pub enum Format {
 impl Format {
     /// Text on a terminal, JSON elsewhere.
     pub fn detect() -> Self {
-        if std::io::stderr().is_terminal() { Self::Text } else { Self::Json }
+        if std::io::stderr().is_terminal() {
+            Self::Text
+        } else {
+            Self::Json
+        }
     }
 }
 
@@ -53,22 +58,48 @@ impl Level {
 
 /// A log. Lines are gathered and written together: a system call per line would cost as much as
 /// the verification of a small request.
-#[derive(Debug)]
 pub struct Log {
     json: bool,
     level: Level,
     at_once: bool,
-    waiting: Mutex<Vec<u8>>,
+    waiting: Mutex<Waiting>,
+}
+
+/// Lines that are not written yet, and where they will be.
+struct Waiting {
+    lines: Vec<u8>,
+    sink: Box<dyn Write + Send>,
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log")
+            .field("level", &self.level)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Log {
-    /// Starts a log that shows `level` and above.
+    /// Starts a log on standard error that shows `level` and above.
     pub fn new(format: Format, level: Level) -> Self {
+        let stderr = std::io::stderr();
+        let at_once = stderr.is_terminal();
+        let mut log = Self::to(format, level, Box::new(stderr));
+        log.at_once = at_once;
+        log
+    }
+
+    /// Starts a log that is written elsewhere, each line at once.
+    pub fn to(format: Format, level: Level, sink: Box<dyn Write + Send>) -> Self {
+        let waiting = Mutex::new(Waiting {
+            lines: Vec::new(),
+            sink,
+        });
         Self {
             json: format == Format::Json,
             level,
-            at_once: std::io::stderr().is_terminal(),
-            waiting: Mutex::default(),
+            at_once: true,
+            waiting,
         }
     }
 
@@ -93,8 +124,8 @@ impl Log {
         fill(&mut line);
         let full = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.extend_from_slice(line.end().as_bytes());
-            waiting.len() >= FULL
+            waiting.lines.extend_from_slice(line.end().as_bytes());
+            waiting.lines.len() >= FULL
         };
         if self.at_once || full {
             self.flush();
@@ -104,9 +135,10 @@ impl Log {
     /// Writes what waits. A log that cannot be written is no reason to lose a request.
     pub fn flush(&self) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if !waiting.is_empty() {
-            let _ = std::io::stderr().lock().write_all(&waiting);
-            waiting.clear();
+        let Waiting { lines, sink } = &mut *waiting;
+        if !lines.is_empty() {
+            drop(sink.write_all(lines));
+            lines.clear();
         }
     }
 }

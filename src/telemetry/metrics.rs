@@ -21,6 +21,7 @@ pub struct Metrics {
     requests: Family<Request, Counter>,
     duration: Family<Timed, Histogram, fn() -> Histogram>,
     observing: Family<Named, Gauge>,
+    reload: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -44,7 +45,9 @@ struct Named {
 
 /// From half a millisecond to the default `upstream.timeout`.
 fn buckets() -> Histogram {
-    Histogram::new([0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0])
+    Histogram::new([
+        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+    ])
 }
 
 impl Metrics {
@@ -52,25 +55,52 @@ impl Metrics {
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("gatepost");
         let requests = Family::default();
-        registry.register("requests", "Requests by outcome and reason", requests.clone());
+        registry.register(
+            "requests",
+            "Requests by outcome and reason",
+            requests.clone(),
+        );
         let duration = Family::new_with_constructor(buckets as fn() -> Histogram);
         let help = "Time from the head of a request to the head of its answer";
         registry.register_with_unit("request_duration", help, Unit::Seconds, duration.clone());
         let observing = Family::default();
-        registry.register("observe_mode", "1 for a route that only observes", observing.clone());
+        registry.register(
+            "observe_mode",
+            "1 for a route that only observes",
+            observing.clone(),
+        );
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The build", build);
-        Self { registry, requests, duration, observing }
+        let reload = Gauge::default();
+        reload.set(1);
+        let help = "1 if the last reload of the configuration was good";
+        registry.register("config_last_reload_successful", help, reload.clone());
+        Self {
+            registry,
+            requests,
+            duration,
+            observing,
+            reload,
+        }
     }
 
     /// Notes which routes only observe.
     pub fn observe(&self, routes: &Routes) {
         self.observing.clear();
         for route in routes.all() {
-            let labels = Named { route: route.name.clone() };
+            let labels = Named {
+                route: route.name.clone(),
+            };
             let observes = matches!(route.mode, Mode::Observe(_));
-            self.observing.get_or_create(&labels).set(i64::from(observes));
+            self.observing
+                .get_or_create(&labels)
+                .set(i64::from(observes));
         }
+    }
+
+    /// Notes how a reload ended.
+    pub fn reloaded(&self, good: bool) {
+        self.reload.set(i64::from(good));
     }
 
     /// Counts one request.
@@ -82,11 +112,24 @@ impl Metrics {
         elapsed: Duration,
     ) {
         let name = || route.map_or("-", |route| &route.name).to_owned();
-        let provider = route.and_then(|route| route.provider.as_deref()).unwrap_or("-").to_owned();
-        let labels = Request { route: name(), provider, outcome, reason };
+        let provider = route
+            .and_then(|route| route.provider.as_deref())
+            .unwrap_or("-")
+            .to_owned();
+        let labels = Request {
+            route: name(),
+            provider,
+            outcome,
+            reason,
+        };
         self.requests.get_or_create(&labels).inc();
-        let labels = Timed { route: name(), outcome };
-        self.duration.get_or_create(&labels).observe(elapsed.as_secs_f64());
+        let labels = Timed {
+            route: name(),
+            outcome,
+        };
+        self.duration
+            .get_or_create(&labels)
+            .observe(elapsed.as_secs_f64());
     }
 
     /// The text that Prometheus reads.

@@ -22,8 +22,11 @@ pub struct Telemetry {
 
 impl Telemetry {
     /// Starts with an empty log and all counts at zero.
-    pub fn new(format: Format, level: Level) -> Self {
-        Self { log: Log::new(format, level), metrics: Metrics::new() }
+    pub fn new(log: Log) -> Self {
+        Self {
+            log,
+            metrics: Metrics::new(),
+        }
     }
 }
 

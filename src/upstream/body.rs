@@ -21,12 +21,19 @@ impl Outgoing {
     /// A body that is whole.
     pub fn whole(chunks: Vec<Bytes>) -> Self {
         let left = chunks.iter().map(|chunk| chunk.len() as u64).sum();
-        Self { ready: chunks.into(), left, rest: None }
+        Self {
+            ready: chunks.into(),
+            left,
+            rest: None,
+        }
     }
 
     /// What was read of a body, and its rest.
     pub fn streamed(chunks: Vec<Bytes>, rest: Option<Incoming>) -> Self {
-        Self { rest, ..Self::whole(chunks) }
+        Self {
+            rest,
+            ..Self::whole(chunks)
+        }
     }
 }
 
@@ -42,7 +49,9 @@ impl Body for Outgoing {
             self.left = self.left.saturating_sub(chunk.len() as u64);
             return Poll::Ready(Some(Ok(Frame::data(chunk))));
         }
-        let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
+        let Some(rest) = &mut self.rest else {
+            return Poll::Ready(None);
+        };
         loop {
             match std::task::ready!(Pin::new(&mut *rest).poll_frame(context)) {
                 Some(Ok(frame)) if frame.is_trailers() => {}
@@ -56,7 +65,9 @@ impl Body for Outgoing {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let Some(rest) = &self.rest else { return SizeHint::with_exact(self.left) };
+        let Some(rest) = &self.rest else {
+            return SizeHint::with_exact(self.left);
+        };
         let mut hint = rest.size_hint();
         if let Some(upper) = hint.upper() {
             hint.set_upper(upper.saturating_add(self.left));

@@ -11,7 +11,11 @@ use crate::rejection::Rejection;
 
 pub(super) async fn answer(request: Request<Outgoing>) -> Result<Response<Bytes>, Rejection> {
     let (parts, body) = request.into_parts();
-    let body = body.collect().await.map_err(|_| Rejection::BodyIncomplete)?.to_bytes();
+    let body = body
+        .collect()
+        .await
+        .map_err(|_| Rejection::BodyIncomplete)?
+        .to_bytes();
     let mut headers: Map<String, Value> = Map::new();
     for (name, value) in &parts.headers {
         let value = Value::from(String::from_utf8_lossy(value.as_bytes()));
@@ -28,6 +32,8 @@ pub(super) async fn answer(request: Request<Outgoing>) -> Result<Response<Bytes>
         "body": String::from_utf8_lossy(&body),
     });
     let mut response = Response::new(Bytes::from(text.to_string()));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
 }

@@ -32,7 +32,10 @@ pub enum Target {
         /// Port.
         port: u16,
         /// TLS to the app: the configuration and the name its certificate must have.
-        tls: Option<(Arc<rustls::ClientConfig>, rustls::pki_types::ServerName<'static>)>,
+        tls: Option<(
+            Arc<rustls::ClientConfig>,
+            rustls::pki_types::ServerName<'static>,
+        )>,
     },
     /// A Unix socket.
     Unix(std::path::PathBuf),

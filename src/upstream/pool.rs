@@ -51,13 +51,17 @@ impl Pool {
 
     /// Closes what has been idle longer than `limit`, or all.
     pub fn expire(&self, limit: Duration) {
-        self.lock().retain(|idle| idle.since.elapsed() < limit && !idle.sender.is_closed());
+        self.lock()
+            .retain(|idle| idle.since.elapsed() < limit && !idle.sender.is_closed());
     }
 
     fn put(&self, sender: SendRequest<Outgoing>) {
         let mut idle = self.lock();
         if idle.len() < MAX_IDLE {
-            idle.push(Idle { sender, since: Instant::now() });
+            idle.push(Idle {
+                sender,
+                since: Instant::now(),
+            });
         }
     }
 

@@ -56,7 +56,6 @@ pub enum SignatureFormat {
 /// A key that is ready to verify.
 #[derive(Debug, Clone)]
 pub struct VerifyingKey {
-    hash: Option<Hash>,
     /// One per salt length to try.
     keys: Vec<ParsedPublicKey>,
 }
@@ -128,11 +127,19 @@ impl VerifyingKey {
                 (Algorithm::Ed25519, Material::Ed25519(bytes)) => (bytes.clone(), vec![&ED25519]),
                 (Algorithm::EcdsaP256Sha256, Material::P256(point)) => (
                     point.clone(),
-                    vec![if fixed { &ECDSA_P256_SHA256_FIXED } else { &ECDSA_P256_SHA256_ASN1 }],
+                    vec![if fixed {
+                        &ECDSA_P256_SHA256_FIXED
+                    } else {
+                        &ECDSA_P256_SHA256_ASN1
+                    }],
                 ),
                 (Algorithm::EcdsaP384Sha384, Material::P384(point)) => (
                     point.clone(),
-                    vec![if fixed { &ECDSA_P384_SHA384_FIXED } else { &ECDSA_P384_SHA384_ASN1 }],
+                    vec![if fixed {
+                        &ECDSA_P384_SHA384_FIXED
+                    } else {
+                        &ECDSA_P384_SHA384_ASN1
+                    }],
                 ),
                 (Algorithm::RsaPkcs1(hash), Material::Rsa { modulus, exponent }) => {
                     (pkcs1_der(modulus, exponent)?, vec![pkcs1(hash)])
@@ -149,7 +156,9 @@ impl VerifyingKey {
                     };
                     (
                         pkcs1_der(modulus, exponent)?,
-                        ways.into_iter().map(|way| -> &'static dyn VerificationAlgorithm { way }).collect(),
+                        ways.into_iter()
+                            .map(|way| -> &'static dyn VerificationAlgorithm { way })
+                            .collect(),
                     )
                 }
                 _ => return None,
@@ -158,7 +167,7 @@ impl VerifyingKey {
             .into_iter()
             .map(|way| ParsedPublicKey::new(way, &bytes).ok())
             .collect::<Option<_>>()?;
-        Some(Self { hash: algorithm.hash(), keys })
+        Some(Self { keys })
     }
 
     /// Whether `signature` is this key's over the message that `material` stands for.
@@ -188,7 +197,9 @@ impl Signed {
             Hash::Sha384 => &digest::SHA384,
             Hash::Sha512 => &digest::SHA512,
         };
-        Digest::import_less_safe(&hasher.finish(), algorithm).ok().map(Self::Digest)
+        Digest::import_less_safe(&hasher.finish(), algorithm)
+            .ok()
+            .map(Self::Digest)
     }
 }
 
@@ -204,13 +215,16 @@ fn pkcs1(hash: Hash) -> &'static RsaParameters {
 /// The library wants parameters that live for ever. There are few of them, so they are kept: one
 /// per hash and salt length, however often the configuration is loaded.
 fn pss(hash: Hash, salt: RsaPssSaltLength) -> &'static RsaParameters {
-    static KEPT: Mutex<BTreeMap<(usize, u32), &'static RsaParameters>> = Mutex::new(BTreeMap::new());
+    static KEPT: Mutex<BTreeMap<(usize, u32), &'static RsaParameters>> =
+        Mutex::new(BTreeMap::new());
     let number = match salt {
         RsaPssSaltLength::Custom(length) => u32::from(length),
         RsaPssSaltLength::Digest => u32::MAX,
         _ => u32::MAX - 1,
     };
-    let mut kept = KEPT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut kept = KEPT
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     kept.entry((hash.length(), number)).or_insert_with(|| {
         let base = match hash {
             Hash::Sha1 | Hash::Sha256 => RSA_PSS_2048_8192_SHA256,

@@ -75,7 +75,11 @@ impl Format {
             return Err(FormatError("a format needs `{signature}`".into()));
         }
         for (at, field) in fields.iter().enumerate() {
-            if fields.iter().skip(at.saturating_add(1)).any(|other| other == field) {
+            if fields
+                .iter()
+                .skip(at.saturating_add(1))
+                .any(|other| other == field)
+            {
                 return Err(FormatError(format!("`{{{}}}` stands twice", field.name())));
             }
         }
@@ -253,7 +257,10 @@ fn as_list(pieces: &[Piece]) -> Option<Shape> {
                 if items.iter().any(|item| item.prefix == prefix) {
                     return None;
                 }
-                items.push(Item { prefix: prefix.into(), field: *field });
+                items.push(Item {
+                    prefix: prefix.into(),
+                    field: *field,
+                });
                 prefix = "";
             }
         }
@@ -282,7 +289,11 @@ mod tests {
     #[test]
     fn a_keyed_list_may_repeat_reorder_and_hold_unknown_items() {
         let format = "t={timestamp},v1={signature}";
-        for value in ["t=5,v1=a,v1=b", "v1=a, v1=b , t=5", "v0=x,t=5,v1=a,v1=b,foo"] {
+        for value in [
+            "t=5,v1=a,v1=b",
+            "v1=a, v1=b , t=5",
+            "v0=x,t=5,v1=a,v1=b,foo",
+        ] {
             let found = parse(format, value).unwrap();
             assert_eq!(found.signatures, ["a", "b"], "{value}");
             assert_eq!(found.timestamp, Some("5"), "{value}");
@@ -297,7 +308,10 @@ mod tests {
     fn a_trailing_separator_makes_a_list_of_one_kind() {
         let found = parse("v1,{signature} ", "v1,a v1a,b v1,c").unwrap();
         assert_eq!(found.signatures, ["a", "c"]);
-        assert_eq!(parse("{signature},", "a, b").unwrap().signatures, ["a", "b"]);
+        assert_eq!(
+            parse("{signature},", "a, b").unwrap().signatures,
+            ["a", "b"]
+        );
     }
 
     #[test]
@@ -317,10 +331,19 @@ mod tests {
 
     #[test]
     fn what_is_rendered_is_parsed() {
-        for format in ["{signature}", "t={timestamp},v1={signature}", "v1,{signature} ", "{timestamp}.{signature}"] {
+        for format in [
+            "{signature}",
+            "t={timestamp},v1={signature}",
+            "v1,{signature} ",
+            "{timestamp}.{signature}",
+        ] {
             let compiled = Format::compile(format).unwrap();
             let text = compiled.render(|field| field.name().to_owned());
-            assert_eq!(compiled.parse(&text).unwrap().signatures, ["signature"], "{format}");
+            assert_eq!(
+                compiled.parse(&text).unwrap().signatures,
+                ["signature"],
+                "{format}"
+            );
         }
     }
 

@@ -117,6 +117,16 @@ impl Mac {
         }
     }
 
+    /// Its hash.
+    pub const fn hash(&self) -> Hash {
+        match self {
+            Self::Sha1(_) => Hash::Sha1,
+            Self::Sha256(_) => Hash::Sha256,
+            Self::Sha384(_) => Hash::Sha384,
+            Self::Sha512(_) => Hash::Sha512,
+        }
+    }
+
     /// The MAC of all that was appended. Compare it in constant time only.
     pub fn finish(self) -> Vec<u8> {
         match self {

@@ -25,7 +25,7 @@ pub struct Jwt {
     /// What stands before it; read in any letter case, as an authentication scheme is.
     pub prefix: String,
     /// The algorithms that may have signed, pinned.
-    pub algorithms: Vec<Algorithm>,
+    pub algorithms: Vec<&'static Known>,
     /// What `iss` must be one of; when empty it is not looked at.
     pub issuers: Vec<String>,
     /// What `aud` must be or hold one of; when empty it is not looked at.
@@ -73,7 +73,9 @@ pub struct Key {
 
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Key").field("family", &self.family).finish_non_exhaustive()
+        f.debug_struct("Key")
+            .field("family", &self.family)
+            .finish_non_exhaustive()
     }
 }
 
@@ -81,7 +83,11 @@ impl Key {
     /// A shared secret.
     pub fn shared(secret: &Secret) -> Self {
         let key = DecodingKey::from_secret(secret.expose());
-        Self { id: None, family: Family::Shared, key }
+        Self {
+            id: None,
+            family: Family::Shared,
+            key,
+        }
     }
 
     /// A public key.
@@ -90,66 +96,73 @@ impl Key {
             Material::Ed25519(bytes) => (Family::Ed25519, DecodingKey::from_ed_der(bytes)),
             Material::P256(point) => (Family::P256, DecodingKey::from_ec_der(point)),
             Material::P384(point) => (Family::P384, DecodingKey::from_ec_der(point)),
-            Material::Rsa { modulus, exponent } => {
-                (Family::Rsa, DecodingKey::from_rsa_raw_components(modulus, exponent))
-            }
+            Material::Rsa { modulus, exponent } => (
+                Family::Rsa,
+                DecodingKey::from_rsa_raw_components(modulus, exponent),
+            ),
         };
-        Self { id: public.id.clone(), family, key }
+        Self {
+            id: public.id.clone(),
+            family,
+            key,
+        }
+    }
+
+    /// The bytes of a shared secret, for signing.
+    pub fn shared_secret(&self) -> Option<&[u8]> {
+        if self.family == Family::Shared {
+            self.key.try_get_as_bytes().ok()
+        } else {
+            None
+        }
     }
 
     /// Whether this key can check this algorithm.
-    pub fn serves(&self, algorithm: Algorithm) -> bool {
-        self.family == family(algorithm)
+    pub fn serves(&self, algorithm: &Known) -> bool {
+        self.family == algorithm.family
     }
 }
 
-const fn family(algorithm: Algorithm) -> Family {
-    match algorithm {
-        Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => Family::Shared,
-        Algorithm::ES256 => Family::P256,
-        Algorithm::ES384 => Family::P384,
-        Algorithm::RS256
-        | Algorithm::RS384
-        | Algorithm::RS512
-        | Algorithm::PS256
-        | Algorithm::PS384
-        | Algorithm::PS512 => Family::Rsa,
-        Algorithm::EdDSA => Family::Ed25519,
+/// An algorithm of the grammar.
+#[derive(Debug)]
+pub struct Known {
+    /// Its registered name (RFC 7518 §3.1, RFC 8037 §3.1).
+    pub name: &'static str,
+    /// The name in `X-Gatepost-Verified-By`.
+    pub label: &'static str,
+    /// What the library calls it.
+    pub algorithm: Algorithm,
+    family: Family,
+}
+
+const fn known(
+    name: &'static str,
+    label: &'static str,
+    algorithm: Algorithm,
+    family: Family,
+) -> Known {
+    Known {
+        name,
+        label,
+        algorithm,
+        family,
     }
 }
 
-/// The name in `X-Gatepost-Verified-By`.
-pub const fn label(algorithm: Algorithm) -> &'static str {
-    match algorithm {
-        Algorithm::HS256 => "jwt-hs256",
-        Algorithm::HS384 => "jwt-hs384",
-        Algorithm::HS512 => "jwt-hs512",
-        Algorithm::ES256 => "jwt-es256",
-        Algorithm::ES384 => "jwt-es384",
-        Algorithm::RS256 => "jwt-rs256",
-        Algorithm::RS384 => "jwt-rs384",
-        Algorithm::RS512 => "jwt-rs512",
-        Algorithm::PS256 => "jwt-ps256",
-        Algorithm::PS384 => "jwt-ps384",
-        Algorithm::PS512 => "jwt-ps512",
-        Algorithm::EdDSA => "jwt-eddsa",
-    }
-}
-
-/// The algorithms of the grammar by their registered names (RFC 7518 §3.1, RFC 8037).
-pub const ALGORITHMS: [(&str, Algorithm); 12] = [
-    ("HS256", Algorithm::HS256),
-    ("HS384", Algorithm::HS384),
-    ("HS512", Algorithm::HS512),
-    ("RS256", Algorithm::RS256),
-    ("RS384", Algorithm::RS384),
-    ("RS512", Algorithm::RS512),
-    ("PS256", Algorithm::PS256),
-    ("PS384", Algorithm::PS384),
-    ("PS512", Algorithm::PS512),
-    ("ES256", Algorithm::ES256),
-    ("ES384", Algorithm::ES384),
-    ("EdDSA", Algorithm::EdDSA),
+/// The algorithms of the grammar. `none` is not among them.
+pub static ALGORITHMS: [Known; 12] = [
+    known("HS256", "jwt-hs256", Algorithm::HS256, Family::Shared),
+    known("HS384", "jwt-hs384", Algorithm::HS384, Family::Shared),
+    known("HS512", "jwt-hs512", Algorithm::HS512, Family::Shared),
+    known("RS256", "jwt-rs256", Algorithm::RS256, Family::Rsa),
+    known("RS384", "jwt-rs384", Algorithm::RS384, Family::Rsa),
+    known("RS512", "jwt-rs512", Algorithm::RS512, Family::Rsa),
+    known("PS256", "jwt-ps256", Algorithm::PS256, Family::Rsa),
+    known("PS384", "jwt-ps384", Algorithm::PS384, Family::Rsa),
+    known("PS512", "jwt-ps512", Algorithm::PS512, Family::Rsa),
+    known("ES256", "jwt-es256", Algorithm::ES256, Family::P256),
+    known("ES384", "jwt-es384", Algorithm::ES384, Family::P384),
+    known("EdDSA", "jwt-eddsa", Algorithm::EdDSA, Family::Ed25519),
 ];
 
 /// How far a token step got on the head alone.
@@ -205,7 +218,7 @@ impl Jwt {
         let claims: Map<String, Value> =
             serde_json::from_slice(&payload).map_err(|_| Rejection::JwtMalformed)?;
         self.require_claims(&claims, now)?;
-        let mut proof = Proof::new(label(algorithm), Some(name));
+        let mut proof = Proof::new(algorithm.label, Some(name));
         let outcome = match &self.body_hash {
             None => None,
             Some(rule) => Some((rule, body_hash(rule, &claims)?)),
@@ -213,27 +226,35 @@ impl Jwt {
         proof.claims = Some(payload);
         Ok(match outcome {
             None => Outcome::Passed(proof),
-            Some((rule, claimed)) => {
-                Outcome::NeedsBody(Begun { claimed, hasher: Hasher::new(rule.hash), proof })
-            }
+            Some((rule, claimed)) => Outcome::NeedsBody(Begun {
+                claimed,
+                hasher: Hasher::new(rule.hash),
+                proof,
+            }),
         })
     }
 
     /// The pinned algorithm that the header names, and its key id.
-    fn read_header(&self, header: &str) -> Result<(Algorithm, Option<String>), Rejection> {
+    fn read_header(&self, header: &str) -> Result<(&'static Known, Option<String>), Rejection> {
         let header: Map<String, Value> =
             serde_json::from_slice(&decode(header)?).map_err(|_| Rejection::JwtMalformed)?;
         // RFC 7515 §4.1.11: an extension that is not understood must not be ignored. `b64`
         // (RFC 7797) and `zip` change what the bytes mean.
-        if ["crit", "b64", "zip"].iter().any(|name| header.contains_key(*name)) {
+        if ["crit", "b64", "zip"]
+            .iter()
+            .any(|name| header.contains_key(*name))
+        {
             return Err(Rejection::JwtMalformed);
         }
-        let named = header.get("alg").and_then(Value::as_str).ok_or(Rejection::JwtMalformed)?;
-        let algorithm = ALGORITHMS
+        let named = header
+            .get("alg")
+            .and_then(Value::as_str)
+            .ok_or(Rejection::JwtMalformed)?;
+        let algorithm = self
+            .algorithms
             .iter()
-            .find(|(name, algorithm)| *name == named && self.algorithms.contains(algorithm))
-            .ok_or(Rejection::JwtAlgorithmNotAllowed)?
-            .1;
+            .find(|known| known.name == named)
+            .ok_or(Rejection::JwtAlgorithmNotAllowed)?;
         let key_id = header.get("kid").and_then(Value::as_str).map(Into::into);
         Ok((algorithm, key_id))
     }
@@ -241,7 +262,7 @@ impl Jwt {
     /// The name of the key that signed. A token's `kid` only narrows down keys that carry an id.
     fn signer(
         &self,
-        algorithm: Algorithm,
+        algorithm: &Known,
         key_id: Option<&str>,
         signed: &str,
         signature: &str,
@@ -253,7 +274,12 @@ impl Jwt {
             if other || !held.key.serves(algorithm) {
                 continue;
             }
-            let verdict = jsonwebtoken::crypto::verify(signature, signed.as_bytes(), key, algorithm);
+            let verdict = jsonwebtoken::crypto::verify(
+                signature,
+                signed.as_bytes(),
+                key,
+                algorithm.algorithm,
+            );
             if verdict.is_ok_and(|genuine| genuine) {
                 return Ok(held.name.clone());
             }
@@ -274,9 +300,10 @@ impl Jwt {
         let addressed = match claims.get("aud") {
             _ if self.audiences.is_empty() => true,
             Some(Value::String(only)) => holds(&self.audiences, only),
-            Some(Value::Array(several)) => {
-                several.iter().filter_map(Value::as_str).any(|one| holds(&self.audiences, one))
-            }
+            Some(Value::Array(several)) => several
+                .iter()
+                .filter_map(Value::as_str)
+                .any(|one| holds(&self.audiences, one)),
             _ => false,
         };
         if !addressed {
@@ -314,7 +341,9 @@ fn decode(part: &str) -> Result<Vec<u8>, Rejection> {
     if part.ends_with('=') {
         return Err(Rejection::JwtMalformed);
     }
-    Encoding::Base64Url.decode(part.as_bytes()).ok_or(Rejection::JwtMalformed)
+    Encoding::Base64Url
+        .decode(part.as_bytes())
+        .ok_or(Rejection::JwtMalformed)
 }
 
 /// A `NumericDate` (RFC 7519 §2): a number, never a text that looks like one.
@@ -328,12 +357,20 @@ fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, Rejectio
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "milliseconds stay exact in 53 bits for millennia")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds stay exact in 53 bits for millennia"
+)]
 fn seconds(now: Moment) -> f64 {
     now.as_millisecond() as f64 / 1000.0
 }
 
 fn body_hash(rule: &BodyHash, claims: &Map<String, Value>) -> Result<Vec<u8>, Rejection> {
-    let text = claims.get(&rule.claim).and_then(Value::as_str).ok_or(Rejection::JwtClaim)?;
-    rule.encoding.decode(text.as_bytes()).ok_or(Rejection::JwtBodyHash)
+    let text = claims
+        .get(&rule.claim)
+        .and_then(Value::as_str)
+        .ok_or(Rejection::JwtClaim)?;
+    rule.encoding
+        .decode(text.as_bytes())
+        .ok_or(Rejection::JwtBodyHash)
 }

@@ -65,7 +65,11 @@ pub struct Proof {
 
 impl Proof {
     const fn new(label: &'static str, key: Option<Arc<str>>) -> Self {
-        Self { label, key, claims: None }
+        Self {
+            label,
+            key,
+            claims: None,
+        }
     }
 }
 
@@ -106,7 +110,10 @@ enum Group<'p> {
     Passed(Proof),
     /// No step has passed yet; these may when the body is there. The refusal is that of the steps
     /// that failed already.
-    Open { steps: Vec<Begun<'p>>, refusal: Option<Rejection> },
+    Open {
+        steps: Vec<Begun<'p>>,
+        refusal: Option<Rejection>,
+    },
 }
 
 #[derive(Debug)]
@@ -146,7 +153,11 @@ impl Plan {
         head: &Head<'_>,
         now: Moment,
     ) -> Result<Pending<'_>, Rejection> {
-        if self.addresses.as_ref().is_some_and(|list| !list.contains(client)) {
+        if self
+            .addresses
+            .as_ref()
+            .is_some_and(|list| !list.contains(client))
+        {
             return Err(Rejection::IpNotAllowed);
         }
         let groups = self
@@ -154,7 +165,11 @@ impl Plan {
             .iter()
             .map(|steps| Group::begin(steps, head, now))
             .collect::<Result<_, _>>()?;
-        Ok(Pending { now, by_address: self.addresses.is_some(), groups })
+        Ok(Pending {
+            now,
+            by_address: self.addresses.is_some(),
+            groups,
+        })
     }
 }
 
@@ -176,7 +191,12 @@ impl Pending<'_> {
 
     /// Gives the verdict. `body` must be what [`update`](Self::update) was given, piece by piece.
     pub fn finish(self, head: &Head<'_>, body: Body) -> Result<Verified, Refused> {
-        let mut verified = Verified { body, by: Vec::new(), key: None, claims: None };
+        let mut verified = Verified {
+            body,
+            by: Vec::new(),
+            key: None,
+            claims: None,
+        };
         for group in self.groups {
             match group.finish(head, &verified.body, self.now) {
                 Ok(proof) => {
@@ -184,7 +204,12 @@ impl Pending<'_> {
                     verified.key = verified.key.or(proof.key);
                     verified.claims = verified.claims.or(proof.claims);
                 }
-                Err(rejection) => return Err(Refused { rejection, body: verified.body }),
+                Err(rejection) => {
+                    return Err(Refused {
+                        rejection,
+                        body: verified.body,
+                    });
+                }
             }
         }
         if self.by_address {
@@ -207,7 +232,10 @@ impl<'p> Group<'p> {
         }
         match refusal {
             Some(rejection) if open.is_empty() => Err(rejection),
-            _ => Ok(Self::Open { steps: open, refusal }),
+            _ => Ok(Self::Open {
+                steps: open,
+                refusal,
+            }),
         }
     }
 
@@ -232,6 +260,19 @@ impl<'p> Group<'p> {
     }
 }
 
+impl Step {
+    /// What `X-Gatepost-Verified-By` calls it; of a token the first algorithm's name.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::ApiKey(_) => "api-key",
+            Self::Basic(_) => "basic",
+            Self::Bearer(_) => "bearer",
+            Self::Jwt(step) => step.algorithms.first().map_or("jwt", |known| known.label),
+            Self::Signature(step) => step.label,
+        }
+    }
+}
+
 /// How far a step got on the head alone.
 enum Progress<'p> {
     NeedsBody(Begun<'p>),
@@ -251,9 +292,9 @@ impl Step {
                 jwt::Outcome::Passed(proof) => Progress::Passed(proof),
                 jwt::Outcome::NeedsBody(begun) => Progress::NeedsBody(Begun::Jwt(begun)),
             }),
-            Self::Signature(step) => {
-                step.begin(head, now).map(|begun| Progress::NeedsBody(Begun::Signature(begun)))
-            }
+            Self::Signature(step) => step
+                .begin(head, now)
+                .map(|begun| Progress::NeedsBody(Begun::Signature(begun))),
         }
     }
 }
@@ -262,7 +303,10 @@ impl Step {
 /// absence of the other credential. A repeated credential is never hidden.
 fn nearer(earlier: Option<Rejection>, later: Rejection) -> Option<Rejection> {
     let absent = |rejection: Rejection| {
-        matches!(rejection, Rejection::CredentialMissing | Rejection::SignatureMissing)
+        matches!(
+            rejection,
+            Rejection::CredentialMissing | Rejection::SignatureMissing
+        )
     };
     match earlier {
         Some(earlier) if earlier == Rejection::CredentialRepeated || absent(later) => Some(earlier),

@@ -25,7 +25,7 @@ pub enum Place {
 impl Place {
     /// A scalar of a JSON body, at `pointer`.
     pub fn json(pointer: Pointer) -> Self {
-        Self::Json(Box::new(Selection::new(vec![pointer])))
+        Self::Json(Box::new(Selection::new(&[pointer])))
     }
 
     /// Whether it can be read only once the body is there.
@@ -72,7 +72,7 @@ impl Place {
 /// # Errors
 ///
 /// `CredentialRepeated` when the header has several lines.
-pub fn single_header<'a>(
+pub(super) fn single_header<'a>(
     head: &Head<'a>,
     name: &HeaderName,
 ) -> Result<Option<&'a http::HeaderValue>, Rejection> {
@@ -85,7 +85,10 @@ pub fn single_header<'a>(
 }
 
 /// The one value of a query or form field, decoded.
-pub fn single_field<'a>(text: &'a [u8], name: &str) -> Result<Option<Cow<'a, [u8]>>, Rejection> {
+pub(super) fn single_field<'a>(
+    text: &'a [u8],
+    name: &str,
+) -> Result<Option<Cow<'a, [u8]>>, Rejection> {
     match form::single(text, name) {
         Ok(value) => Ok(value.map(|value| match value {
             Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
@@ -101,9 +104,14 @@ pub fn single_field<'a>(text: &'a [u8], name: &str) -> Result<Option<Cow<'a, [u8
 ///
 /// `CredentialRepeated` when a key on the way is repeated, `SignatureMalformed` for an object or
 /// a list: it must not be read as if it were empty.
-pub fn json_scalar(selection: &Selection, body: &[u8]) -> Result<Option<String>, Rejection> {
-    let Ok(document) = selection.read(body) else { return Ok(None) };
-    let Some(Found { values, ambiguous, .. }) = document.found.into_iter().next() else {
+pub(super) fn json_scalar(selection: &Selection, body: &[u8]) -> Result<Option<String>, Rejection> {
+    let Ok(document) = selection.read(body) else {
+        return Ok(None);
+    };
+    let Some(Found {
+        values, ambiguous, ..
+    }) = document.found.into_iter().next()
+    else {
         return Ok(None);
     };
     if ambiguous || values.len() > 1 {
@@ -111,7 +119,7 @@ pub fn json_scalar(selection: &Selection, body: &[u8]) -> Result<Option<String>,
     }
     match values.into_iter().next() {
         None => Ok(None),
-        Some(Value::Text(text)) => Ok(Some(text)),
+        Some(Value::Text(text)) => Ok(Some(text.into_owned())),
         Some(Value::NotScalar) => Err(Rejection::SignatureMalformed),
     }
 }

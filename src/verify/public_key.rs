@@ -84,7 +84,9 @@ impl PublicKey {
     /// Reads every key that `bytes` hold. Text may have its line ends escaped as `\n`, as keys in
     /// environment variables often do.
     pub fn read_all(bytes: &[u8]) -> Result<Vec<Self>, KeyError> {
-        let Ok(text) = std::str::from_utf8(bytes) else { return Ok(vec![from_der(bytes)?]) };
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            return Ok(vec![from_der(bytes)?]);
+        };
         let text = text.trim();
         if text.contains("-----BEGIN ") {
             return from_pem(&text.replace("\\n", "\n"));
@@ -95,9 +97,19 @@ impl PublicKey {
         let bare: String = text.replace("\\n", "").split_whitespace().collect();
         let decoded = [Encoding::Hex, Encoding::Base64, Encoding::Base64Url]
             .into_iter()
-            .find_map(|encoding| encoding.decode(bare.as_bytes()).and_then(|der| from_bare(&der)));
+            .find_map(|encoding| {
+                encoding
+                    .decode(bare.as_bytes())
+                    .and_then(|der| from_bare(&der))
+            });
         decoded.map_or_else(
-            || if text.is_empty() { Err(KeyError::Form) } else { Ok(vec![from_der(bytes)?]) },
+            || {
+                if text.is_empty() {
+                    Err(KeyError::Form)
+                } else {
+                    Ok(vec![from_der(bytes)?])
+                }
+            },
             |key| Ok(vec![key?]),
         )
     }
@@ -130,12 +142,19 @@ impl PublicKey {
 /// Bits of a big-endian number without leading zero bytes.
 fn bits(number: &[u8]) -> usize {
     number.first().map_or(0, |first| {
-        number.len().saturating_mul(8).saturating_sub(first.leading_zeros() as usize)
+        number
+            .len()
+            .saturating_mul(8)
+            .saturating_sub(first.leading_zeros() as usize)
     })
 }
 
 fn trimmed(number: &[u8]) -> Vec<u8> {
-    number.iter().copied().skip_while(|byte| *byte == 0).collect()
+    number
+        .iter()
+        .copied()
+        .skip_while(|byte| *byte == 0)
+        .collect()
 }
 
 fn from_pem(text: &str) -> Result<Vec<PublicKey>, KeyError> {
@@ -147,7 +166,9 @@ fn from_pem(text: &str) -> Result<Vec<PublicKey>, KeyError> {
         }
         let (inner, _) = rest.split_once("-----END ").ok_or(KeyError::Form)?;
         let inner: String = inner.split_whitespace().collect();
-        let der = Encoding::Base64.decode(inner.as_bytes()).ok_or(KeyError::Form)?;
+        let der = Encoding::Base64
+            .decode(inner.as_bytes())
+            .ok_or(KeyError::Form)?;
         keys.push(from_der(&der)?);
     }
     Ok(keys)
@@ -180,7 +201,9 @@ fn from_der(der: &[u8]) -> Result<PublicKey, KeyError> {
         let spki = SubjectPublicKeyInfoRef::try_from(&*spki).map_err(|_| KeyError::Form)?;
         return from_spki(&spki);
     }
-    if rsa::pkcs8::PrivateKeyInfo::try_from(der).is_ok() || pkcs1::RsaPrivateKey::try_from(der).is_ok() {
+    if rsa::pkcs8::PrivateKeyInfo::try_from(der).is_ok()
+        || pkcs1::RsaPrivateKey::try_from(der).is_ok()
+    {
         return Err(KeyError::Private);
     }
     Err(KeyError::Form)
@@ -214,8 +237,16 @@ fn from_json(text: &str) -> Result<Vec<PublicKey>, KeyError> {
         None => Ok(vec![from_jwk(&value)?]),
         Some(keys) => {
             let signing = |key: &&Value| key.get("use").and_then(Value::as_str) != Some("enc");
-            let keys: Vec<_> = keys.iter().filter(signing).map(from_jwk).collect::<Result<_, _>>()?;
-            if keys.is_empty() { Err(KeyError::Form) } else { Ok(keys) }
+            let keys: Vec<_> = keys
+                .iter()
+                .filter(signing)
+                .map(from_jwk)
+                .collect::<Result<_, _>>()?;
+            if keys.is_empty() {
+                Err(KeyError::Form)
+            } else {
+                Ok(keys)
+            }
         }
     }
 }
@@ -241,9 +272,10 @@ fn from_jwk(jwk: &Value) -> Result<PublicKey, KeyError> {
         Ok([&[4], &*x, &*y].concat())
     };
     let material = match (text("kty"), text("crv")) {
-        (Some("RSA"), _) => {
-            Material::Rsa { modulus: trimmed(&number("n")?), exponent: trimmed(&number("e")?) }
-        }
+        (Some("RSA"), _) => Material::Rsa {
+            modulus: trimmed(&number("n")?),
+            exponent: trimmed(&number("e")?),
+        },
         (Some("EC"), Some("P-256")) => Material::P256(point(32)?),
         (Some("EC"), Some("P-384")) => Material::P384(point(48)?),
         (Some("OKP"), Some("Ed25519")) => Material::Ed25519(number("x")?),

@@ -25,7 +25,12 @@ impl<K> Held<K> {
 
     /// The same name and time with another key, for example a decoded one.
     pub fn with<L>(&self, key: L) -> Held<L> {
-        Held { name: Arc::clone(&self.name), not_before: self.not_before, until: self.until, key }
+        Held {
+            name: Arc::clone(&self.name),
+            not_before: self.not_before,
+            until: self.until,
+            key,
+        }
     }
 }
 
@@ -45,11 +50,11 @@ impl<K> Ring<K> {
     }
 
     /// The keys to try at `now`; with a `key_id`, only those of that name.
-    pub fn candidates<'a>(
-        &'a self,
+    pub fn candidates<'r, 'k>(
+        &'r self,
         now: Timestamp,
-        key_id: Option<&'a str>,
-    ) -> impl Iterator<Item = &'a Held<K>> {
+        key_id: Option<&'k str>,
+    ) -> impl Iterator<Item = &'r Held<K>> + use<'r, 'k, K> {
         self.0
             .iter()
             .filter(move |held| held.in_force(now) && key_id.is_none_or(|id| &*held.name == id))
@@ -66,8 +71,12 @@ mod tests {
 
     #[test]
     fn a_key_is_in_force_from_not_before_up_to_but_not_at_until() {
-        let held =
-            Held { name: "a".into(), not_before: Some(at(10)), until: Some(at(20)), key: () };
+        let held = Held {
+            name: "a".into(),
+            not_before: Some(at(10)),
+            until: Some(at(20)),
+            key: (),
+        };
         for (second, expected) in [(9, false), (10, true), (19, true), (20, false)] {
             assert_eq!(held.in_force(at(second)), expected, "{second}");
         }
@@ -75,9 +84,18 @@ mod tests {
 
     #[test]
     fn a_key_id_selects_by_name() {
-        let open = |name: &str| Held { name: name.into(), not_before: None, until: None, key: () };
+        let open = |name: &str| Held {
+            name: name.into(),
+            not_before: None,
+            until: None,
+            key: (),
+        };
         let ring = Ring::new(vec![open("a"), open("b")]);
-        let names = |id| ring.candidates(at(0), id).map(|h| h.name.to_string()).collect::<Vec<_>>();
+        let names = |id| {
+            ring.candidates(at(0), id)
+                .map(|h| h.name.to_string())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(names(None), ["a", "b"]);
         assert_eq!(names(Some("b")), ["b"]);
         assert!(names(Some("c")).is_empty());

@@ -27,8 +27,13 @@ impl ApiKey {
         body: Option<&Body>,
         now: Moment,
     ) -> Result<Proof, Rejection> {
-        let value = self.place.read(head, body)?.ok_or(Rejection::CredentialMissing)?;
-        let key = value.strip_prefix(self.prefix.as_bytes()).ok_or(Rejection::CredentialMalformed)?;
+        let value = self
+            .place
+            .read(head, body)?
+            .ok_or(Rejection::CredentialMissing)?;
+        let key = value
+            .strip_prefix(self.prefix.as_bytes())
+            .ok_or(Rejection::CredentialMalformed)?;
         matching(&self.secrets, key, now).map(|name| Proof::new("api-key", Some(name)))
     }
 }
@@ -47,13 +52,22 @@ impl Basic {
     /// compared, whatever the first comparison says.
     pub fn verify(&self, head: &Head<'_>, now: Moment) -> Result<Proof, Rejection> {
         let value = scheme(head, &http::header::AUTHORIZATION, "Basic ")?;
-        let pair = Encoding::Base64.decode(value).ok_or(Rejection::CredentialMalformed)?;
-        let colon = pair.iter().position(|b| *b == b':').ok_or(Rejection::CredentialMalformed)?;
+        let pair = Encoding::Base64
+            .decode(value)
+            .ok_or(Rejection::CredentialMalformed)?;
+        let colon = pair
+            .iter()
+            .position(|b| *b == b':')
+            .ok_or(Rejection::CredentialMalformed)?;
         let (user, password) = pair.split_at(colon);
         let password = password.get(1..).unwrap_or_default();
         let user_right = bool::from(user.ct_eq(self.username.as_bytes()));
         let name = matching(&self.secrets, password, now)?;
-        if user_right { Ok(Proof::new("basic", Some(name))) } else { Err(Rejection::CredentialWrong) }
+        if user_right {
+            Ok(Proof::new("basic", Some(name)))
+        } else {
+            Err(Rejection::CredentialWrong)
+        }
     }
 }
 
@@ -80,7 +94,9 @@ pub(super) fn scheme<'a>(
     header: &HeaderName,
     prefix: &str,
 ) -> Result<&'a [u8], Rejection> {
-    let value = single_header(head, header)?.ok_or(Rejection::CredentialMissing)?.as_bytes();
+    let value = single_header(head, header)?
+        .ok_or(Rejection::CredentialMissing)?
+        .as_bytes();
     match value.split_at_checked(prefix.len()) {
         Some((word, rest)) if word.eq_ignore_ascii_case(prefix.as_bytes()) => Ok(rest),
         _ => Err(Rejection::CredentialMalformed),

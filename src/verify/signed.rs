@@ -5,7 +5,7 @@
 
 use subtle::ConstantTimeEq as _;
 
-use super::algorithm::{Algorithm, Signed as Material, VerifyingKey};
+use super::algorithm::{Algorithm, Salt, SignatureFormat, Signed as Material, VerifyingKey};
 use super::format::{Field, Format};
 use super::hash::{Hash, Hasher, Mac};
 use super::template::{Context, Template};
@@ -50,6 +50,10 @@ pub enum Prover {
     PublicKey {
         /// The algorithm, pinned: nothing in a request chooses it.
         algorithm: Algorithm,
+        /// The length of a PSS salt, for signing.
+        salt: Salt,
+        /// How an ECDSA signature is written, for signing.
+        form: SignatureFormat,
         /// The keys.
         keys: Ring<VerifyingKey>,
     },
@@ -65,7 +69,10 @@ pub struct MacKey {
 impl MacKey {
     /// Prepares a key; never `None` (see [`Mac::new`]).
     pub fn new(hash: Hash, secret: Secret) -> Option<Self> {
-        Some(Self { mac: Mac::new(hash, secret.expose())?, secret })
+        Some(Self {
+            mac: Mac::new(hash, secret.expose())?,
+            secret,
+        })
     }
 
     /// The secret, for signing.
@@ -76,6 +83,11 @@ impl MacKey {
     /// A fresh MAC of nothing.
     pub fn start(&self) -> Mac {
         self.mac.clone()
+    }
+
+    /// A fresh MAC of nothing with the same hash under another secret, for signing.
+    pub fn start_with(&self, secret: &[u8]) -> Option<Mac> {
+        Mac::new(self.mac.hash(), secret)
     }
 }
 
@@ -134,32 +146,51 @@ impl Signature {
     /// Reads what the head tells and refuses what cannot pass any more.
     pub fn begin(&self, head: &Head<'_>, now: Moment) -> Result<Begun<'_>, Rejection> {
         let later = self.place.needs_body()
-            || self.freshness.as_ref().and_then(|f| f.place.as_ref()).is_some_and(Place::needs_body);
+            || self
+                .freshness
+                .as_ref()
+                .and_then(|f| f.place.as_ref())
+                .is_some_and(Place::needs_body);
         if later {
-            return Ok(Begun { step: self, claim: None, streaming: None });
+            return Ok(Begun {
+                step: self,
+                claim: None,
+                streaming: None,
+            });
         }
         let claim = self.claim(head, None, now)?;
         let mut streaming = None;
         if let Some(at) = self.message.body_at()
             && let Some((mut running, secret)) = self.first(&claim, now)
         {
-            let context = Context { head, claim: &claim, body: None, secret };
-            self.message.feed_before(at, &context, |bytes| running.update(bytes))?;
+            let context = Context {
+                head,
+                claim: &claim,
+                body: None,
+                secret,
+            };
+            self.message
+                .feed_before(at, &context, |bytes| running.update(bytes))?;
             streaming = Some((at, running));
         }
-        Ok(Begun { step: self, claim: Some(claim), streaming })
+        Ok(Begun {
+            step: self,
+            claim: Some(claim),
+            streaming,
+        })
     }
 
     /// Reads the claim and refuses one that is stale.
-    fn claim(
-        &self,
-        head: &Head<'_>,
-        body: Option<&Body>,
-        now: Moment,
-    ) -> Result<Claim, Rejection> {
-        let value = self.place.read(head, body)?.ok_or(Rejection::SignatureMissing)?;
+    fn claim(&self, head: &Head<'_>, body: Option<&Body>, now: Moment) -> Result<Claim, Rejection> {
+        let value = self
+            .place
+            .read(head, body)?
+            .ok_or(Rejection::SignatureMissing)?;
         let text = std::str::from_utf8(&value).map_err(|_| Rejection::SignatureMalformed)?;
-        let parsed = self.format.parse(text).ok_or(Rejection::SignatureMalformed)?;
+        let parsed = self
+            .format
+            .parse(text)
+            .ok_or(Rejection::SignatureMalformed)?;
         let mut claim = Claim {
             signatures: parsed
                 .signatures
@@ -176,7 +207,9 @@ impl Signature {
         }
         if let Some(place) = &self.id {
             let id = place.read(head, body)?.ok_or(Rejection::SignatureMissing)?;
-            claim.id = Some(String::from_utf8(id.into_owned()).map_err(|_| Rejection::SignatureMalformed)?);
+            claim.id = Some(
+                String::from_utf8(id.into_owned()).map_err(|_| Rejection::SignatureMalformed)?,
+            );
         }
         if let Some(freshness) = &self.freshness {
             if let Some(place) = &freshness.place {
@@ -186,18 +219,27 @@ impl Signature {
                         .map_err(|_| Rejection::TimestampMalformed)?,
                 );
             }
-            let text = claim.timestamp.as_deref().ok_or(Rejection::TimestampMissing)?;
+            let text = claim
+                .timestamp
+                .as_deref()
+                .ok_or(Rejection::TimestampMissing)?;
             freshness.require(text, now)?;
         }
         Ok(claim)
     }
 
     /// The hash and the secret that will be tried first.
-    fn first(&self, claim: &Claim, now: Moment) -> Option<(Running, &[u8])> {
+    fn first<'p>(&'p self, claim: &Claim, now: Moment) -> Option<(Running, &'p [u8])> {
         let key_id = claim.key_id.as_deref();
         match &self.prover {
-            Prover::Digest { hash, secrets: None } => Some((Running::Hash(Hasher::new(*hash)), &[])),
-            Prover::Digest { hash, secrets: Some(secrets) } => secrets
+            Prover::Digest {
+                hash,
+                secrets: None,
+            } => Some((Running::Hash(Hasher::new(*hash)), &[])),
+            Prover::Digest {
+                hash,
+                secrets: Some(secrets),
+            } => secrets
                 .candidates(now, key_id)
                 .next()
                 .map(|held| (Running::Hash(Hasher::new(*hash)), held.key.expose())),
@@ -211,9 +253,10 @@ impl Signature {
 }
 
 fn start(algorithm: Algorithm) -> Running {
-    algorithm
-        .hash()
-        .map_or_else(|| Running::Whole(Vec::new()), |hash| Running::Hash(Hasher::new(hash)))
+    algorithm.hash().map_or_else(
+        || Running::Whole(Vec::new()),
+        |hash| Running::Hash(Hasher::new(hash)),
+    )
 }
 
 impl Begun<'_> {
@@ -226,23 +269,39 @@ impl Begun<'_> {
 
     /// Gives the verdict once the body is whole.
     pub fn finish(self, head: &Head<'_>, body: &Body, now: Moment) -> Result<Proof, Rejection> {
-        let Self { step, claim, streaming } = self;
+        let Self {
+            step,
+            claim,
+            streaming,
+        } = self;
         let claim = match claim {
             Some(claim) => claim,
             None => step.claim(head, Some(body), now)?,
         };
-        let mut message = Message { step, head, claim: &claim, body, streaming };
+        let mut message = Message {
+            step,
+            head,
+            claim: &claim,
+            body,
+            streaming,
+        };
         let key_id = claim.key_id.as_deref();
         let proof = |name| Ok(Proof::new(step.label, name));
         match &step.prover {
-            Prover::Digest { hash, secrets: None } => {
+            Prover::Digest {
+                hash,
+                secrets: None,
+            } => {
                 let hashed = message.hash(Running::Hash(Hasher::new(*hash)), &[])?;
                 if claim.matches(&hashed.finish()) {
                     return proof(None);
                 }
                 Err(Rejection::DigestMismatch)
             }
-            Prover::Digest { hash, secrets: Some(secrets) } => {
+            Prover::Digest {
+                hash,
+                secrets: Some(secrets),
+            } => {
                 for held in secrets.candidates(now, key_id) {
                     let fresh = Running::Hash(Hasher::new(*hash));
                     if claim.matches(&message.hash(fresh, held.key.expose())?.finish()) {
@@ -260,17 +319,23 @@ impl Begun<'_> {
                 }
                 Err(Rejection::SignatureMismatch)
             }
-            Prover::PublicKey { algorithm, keys } => {
+            Prover::PublicKey {
+                algorithm, keys, ..
+            } => {
                 let material = match message.hash(start(*algorithm), &[])? {
                     Running::Whole(message) => Some(Material::Message(message)),
-                    Running::Hash(hasher) => {
-                        algorithm.hash().and_then(|hash| Material::digest(hash, hasher))
-                    }
+                    Running::Hash(hasher) => algorithm
+                        .hash()
+                        .and_then(|hash| Material::digest(hash, hasher)),
                     Running::Mac(_) => None,
                 };
                 let material = material.ok_or(Rejection::Internal)?;
                 for held in keys.candidates(now, key_id) {
-                    if claim.signatures.iter().any(|s| held.key.verifies(&material, s)) {
+                    if claim
+                        .signatures
+                        .iter()
+                        .any(|s| held.key.verifies(&material, s))
+                    {
                         return proof(Some(named(held)));
                     }
                 }
@@ -295,8 +360,12 @@ struct Message<'a> {
 
 impl Message<'_> {
     fn hash(&mut self, fresh: Running, secret: &[u8]) -> Result<Running, Rejection> {
-        let context =
-            Context { head: self.head, claim: self.claim, body: Some(self.body), secret };
+        let context = Context {
+            head: self.head,
+            claim: self.claim,
+            body: Some(self.body),
+            secret,
+        };
         let template = &self.step.message;
         if let Some((at, mut running)) = self.streaming.take() {
             template.feed_after(at, &context, |bytes| running.update(bytes))?;
@@ -311,7 +380,9 @@ impl Message<'_> {
 impl Claim {
     /// Whether any claimed signature is `expected`, in constant time and on the exact length.
     fn matches(&self, expected: &[u8]) -> bool {
-        self.signatures.iter().any(|claimed| bool::from(claimed.ct_eq(expected)))
+        self.signatures
+            .iter()
+            .any(|claimed| bool::from(claimed.ct_eq(expected)))
     }
 }
 

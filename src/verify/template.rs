@@ -86,39 +86,54 @@ impl Template {
         }
         push_literal(&mut parts, rest)?;
         if parts.is_empty() {
-            return Err(TemplateError("an empty message would be the same for every request".into()));
+            return Err(TemplateError(
+                "an empty message would be the same for every request".into(),
+            ));
         }
         Ok(Self { parts })
     }
 
     /// Whether the body is part of what is signed.
     pub fn covers_body(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part.variable, Variable::Body))
+        self.parts
+            .iter()
+            .any(|part| matches!(part.variable, Variable::Body))
     }
 
     /// Whether the secret stands in the message, which keys a plain digest.
     pub fn has_secret(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part.variable, Variable::Secret))
+        self.parts
+            .iter()
+            .any(|part| matches!(part.variable, Variable::Secret))
     }
 
     /// Whether `{timestamp}` stands in the message.
     pub fn has_timestamp(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part.variable, Variable::Timestamp))
+        self.parts
+            .iter()
+            .any(|part| matches!(part.variable, Variable::Timestamp))
     }
 
     /// Whether `{id}` stands in the message.
     pub fn has_id(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part.variable, Variable::Id))
+        self.parts
+            .iter()
+            .any(|part| matches!(part.variable, Variable::Id))
     }
 
     /// Where the plain `{body}` stands when nothing else needs the body: then everything before it
     /// can be hashed at once and the body as it arrives.
     pub fn body_at(&self) -> Option<usize> {
         let at = self.parts.iter().position(Part::needs_body)?;
-        let plain = self.parts.get(at).is_some_and(|part| {
-            matches!(part.variable, Variable::Body) && part.filters.is_empty()
-        });
-        let alone = !self.parts.iter().skip(at.saturating_add(1)).any(Part::needs_body);
+        let plain = self
+            .parts
+            .get(at)
+            .is_some_and(|part| matches!(part.variable, Variable::Body) && part.filters.is_empty());
+        let alone = !self
+            .parts
+            .iter()
+            .skip(at.saturating_add(1))
+            .any(Part::needs_body);
         (plain && alone).then_some(at)
     }
 
@@ -144,7 +159,11 @@ impl Template {
         context: &Context<'_>,
         sink: impl FnMut(&[u8]),
     ) -> Result<(), Rejection> {
-        feed(self.parts.get(at.saturating_add(1)..).unwrap_or_default(), context, sink)
+        feed(
+            self.parts.get(at.saturating_add(1)..).unwrap_or_default(),
+            context,
+            sink,
+        )
     }
 }
 
@@ -158,7 +177,8 @@ fn feed(
             part.variable.feed(context, &mut sink)?;
         } else {
             let mut value = Vec::new();
-            part.variable.feed(context, &mut |bytes| value.extend_from_slice(bytes))?;
+            part.variable
+                .feed(context, &mut |bytes| value.extend_from_slice(bytes))?;
             for filter in &part.filters {
                 value = filter.apply(&value);
             }
@@ -170,26 +190,47 @@ fn feed(
 
 impl Part {
     const fn needs_body(&self) -> bool {
-        matches!(self.variable, Variable::Body | Variable::Form(_) | Variable::Json(_))
+        matches!(
+            self.variable,
+            Variable::Body | Variable::Form(_) | Variable::Json(_)
+        )
     }
 }
 
 impl Variable {
     fn feed(&self, context: &Context<'_>, sink: &mut impl FnMut(&[u8])) -> Result<(), Rejection> {
-        let Context { head, claim, body, secret } = *context;
+        let Context {
+            head,
+            claim,
+            body,
+            secret,
+        } = *context;
         match self {
-            Self::Body => body.iter().flat_map(|body| body.chunks()).for_each(|chunk| sink(chunk)),
+            Self::Body => body
+                .iter()
+                .flat_map(|body| body.chunks())
+                .for_each(|chunk| sink(chunk)),
             Self::Form(name) => {
                 if let Some(value) = single_field(&contiguous(body), name)? {
                     sink(&value);
                 }
             }
             Self::Header(name) => {
-                sink(single_header(head, name)?.ok_or(Rejection::SignatureMissing)?.as_bytes());
+                sink(
+                    single_header(head, name)?
+                        .ok_or(Rejection::SignatureMissing)?
+                        .as_bytes(),
+                );
             }
             Self::Host(host) => sink(host.as_bytes()),
             Self::Id => {
-                sink(claim.id.as_deref().ok_or(Rejection::SignatureMalformed)?.as_bytes());
+                sink(
+                    claim
+                        .id
+                        .as_deref()
+                        .ok_or(Rejection::SignatureMalformed)?
+                        .as_bytes(),
+                );
             }
             // Absent is empty, as senders build it; an object or a list is refused.
             Self::Json(selection) => {
@@ -201,13 +242,17 @@ impl Variable {
             Self::Method => sink(head.method.as_bytes()),
             Self::Path => sink(head.path.as_bytes()),
             Self::Query(name) => {
-                if let Some(value) = single_field(head.query.unwrap_or_default().as_bytes(), name)? {
+                if let Some(value) = single_field(head.query.unwrap_or_default().as_bytes(), name)?
+                {
                     sink(&value);
                 }
             }
             Self::Secret => sink(secret),
             Self::Timestamp => {
-                let text = claim.timestamp.as_deref().ok_or(Rejection::TimestampMissing)?;
+                let text = claim
+                    .timestamp
+                    .as_deref()
+                    .ok_or(Rejection::TimestampMissing)?;
                 sink(text.as_bytes());
             }
             Self::Url(base) => {
@@ -258,7 +303,10 @@ fn push_literal(parts: &mut Vec<Part>, text: &str) -> Result<(), TemplateError> 
         return Err(TemplateError("a `}` without its `{`".into()));
     }
     if !text.is_empty() {
-        parts.push(Part { variable: Variable::Literal(text.into()), filters: Vec::new() });
+        parts.push(Part {
+            variable: Variable::Literal(text.into()),
+            filters: Vec::new(),
+        });
     }
     Ok(())
 }
@@ -280,8 +328,9 @@ fn part(inner: &str, public_url: Option<&str>) -> Result<Part, TemplateError> {
                 .map_err(|_| TemplateError(format!("`{header}` is not a header name")))?,
         ),
         Some(("json", pointer)) => {
-            let pointer = Pointer::parse(pointer).map_err(|error| TemplateError(error.to_string()))?;
-            Variable::Json(Box::new(Selection::new(vec![pointer])))
+            let pointer =
+                Pointer::parse(pointer).map_err(|error| TemplateError(error.to_string()))?;
+            Variable::Json(Box::new(Selection::new(&[pointer])))
         }
         Some(("query", field)) => Variable::Query(field.into()),
         _ => match name {

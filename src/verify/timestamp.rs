@@ -33,7 +33,9 @@ impl Unit {
     /// Reads a timestamp; `None` when it is not written so.
     pub fn read(self, text: &str) -> Option<Timestamp> {
         let number = || -> Option<i64> {
-            text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+            text.bytes()
+                .all(|b| b.is_ascii_digit())
+                .then(|| text.parse().ok())?
         };
         match self {
             Self::Milliseconds => Timestamp::from_millisecond(number()?).ok(),
@@ -81,9 +83,20 @@ mod tests {
         assert_eq!(Unit::Seconds.read("1700000000"), Some(at));
         assert_eq!(Unit::Milliseconds.read("1700000000000"), Some(at));
         assert_eq!(Unit::Rfc3339.read("2023-11-14T22:13:20Z"), Some(at));
-        assert_eq!(Unit::Rfc3339.read("2023-11-14T23:13:20.000+01:00"), Some(at));
+        assert_eq!(
+            Unit::Rfc3339.read("2023-11-14T23:13:20.000+01:00"),
+            Some(at)
+        );
         assert_eq!(Unit::Rfc3339.read("2023-11-14T22:13:20"), Some(at));
-        for text in ["", "+1700000000", "-1", "1700000000.5", " 1700000000", "1e9", "99999999999999999999"] {
+        for text in [
+            "",
+            "+1700000000",
+            "-1",
+            "1700000000.5",
+            " 1700000000",
+            "1e9",
+            "99999999999999999999",
+        ] {
             assert_eq!(Unit::Seconds.read(text), None, "{text:?}");
             assert_eq!(Unit::Milliseconds.read(text), None, "{text:?}");
         }
@@ -92,7 +105,11 @@ mod tests {
 
     #[test]
     fn the_edge_of_the_tolerance_passes_and_one_past_it_does_not() {
-        let rule = Freshness { place: None, unit: Unit::Seconds, tolerance: Duration::from_secs(300) };
+        let rule = Freshness {
+            place: None,
+            unit: Unit::Seconds,
+            tolerance: Duration::from_secs(300),
+        };
         let now = Timestamp::from_second(1_000_000).unwrap();
         for (text, expected) in [
             ("1000000", Ok(())),

@@ -33,7 +33,9 @@ impl SecretEncoding {
         match self {
             Self::Text => Some(text.to_vec()),
             Self::Hex => Encoding::Hex.decode(text),
-            Self::Base64 => Encoding::Base64.decode(text).or_else(|| Encoding::Base64Url.decode(text)),
+            Self::Base64 => Encoding::Base64
+                .decode(text)
+                .or_else(|| Encoding::Base64Url.decode(text)),
             Self::Whsec => {
                 let bare = text.strip_prefix(b"v1,").unwrap_or(text);
                 let bare = bare.strip_prefix(b"whsec_").unwrap_or(bare);
@@ -58,9 +60,13 @@ impl Compiler<'_> {
     pub(super) fn secrets(&mut self, node: &Node, encoding: SecretEncoding) -> Ring<Secret> {
         let mut held = Vec::new();
         for source in sources(node) {
-            let Some(raw) = self.source(source) else { continue };
+            let Some(raw) = self.source(source) else {
+                continue;
+            };
             let span = value_span(source);
-            let Some(text) = self.trimmed(raw.key.expose(), span) else { continue };
+            let Some(text) = self.trimmed(raw.key.expose(), span) else {
+                continue;
+            };
             match encoding.decode(text) {
                 Some(bytes) => held.push(raw.with(Secret::new(bytes))),
                 None => self.problems.error(
@@ -79,7 +85,9 @@ impl Compiler<'_> {
     pub(super) fn public_keys(&mut self, node: &Node) -> Ring<PublicKey> {
         let mut held = Vec::new();
         for source in sources(node) {
-            let Some(raw) = self.source(source) else { continue };
+            let Some(raw) = self.source(source) else {
+                continue;
+            };
             match PublicKey::read_all(raw.key.expose()) {
                 Ok(keys) => held.extend(keys.into_iter().map(|key| raw.with(key))),
                 Err(error) => self.problems.error(
@@ -144,7 +152,11 @@ impl Compiler<'_> {
             return match self.environment.file(&self.folder_of(node.span), name) {
                 Ok((path, bytes)) => {
                     self.watched.push(path.clone());
-                    let stem = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                    let stem = path
+                        .file_name()
+                        .unwrap_or_default()
+                        .to_string_lossy()
+                        .into_owned();
                     Some((bytes, stem))
                 }
                 Err(error) => {
@@ -176,9 +188,17 @@ impl Compiler<'_> {
     /// space around it is a mistake that would only show as refused requests.
     fn trimmed<'b>(&mut self, bytes: &'b [u8], span: Span) -> Option<&'b [u8]> {
         let text = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-        let text = if text.len() < bytes.len() { text.strip_suffix(b"\r").unwrap_or(text) } else { text };
+        let text = if text.len() < bytes.len() {
+            text.strip_suffix(b"\r").unwrap_or(text)
+        } else {
+            text
+        };
         let (message, label, fix) = if text.is_empty() {
-            ("the secret is empty", "empty", "put the secret there: an empty one would let everybody in")
+            (
+                "the secret is empty",
+                "empty",
+                "put the secret there: an empty one would let everybody in",
+            )
         } else if text.trim_ascii().len() < text.len() {
             (
                 "the secret has white space around it",
@@ -214,8 +234,15 @@ fn sources(node: &Node) -> &[Node] {
 
 /// The value that names the source, to mark it.
 fn value_span(node: &Node) -> Span {
-    let named = |name| node.table().and_then(|table| table.get(name)).map(|value| value.span);
-    named("env").or_else(|| named("file")).or_else(|| named("inline")).unwrap_or(node.span)
+    let named = |name| {
+        node.table()
+            .and_then(|table| table.get(name))
+            .map(|value| value.span)
+    };
+    named("env")
+        .or_else(|| named("file"))
+        .or_else(|| named("inline"))
+        .unwrap_or(node.span)
 }
 
 fn describe(error: &std::io::Error) -> &'static str {

@@ -65,7 +65,11 @@ impl Compiler<'_> {
         };
         let prefix = table.text("prefix").unwrap_or_default().to_owned();
         Some(Compiled {
-            step: Step::ApiKey(ApiKey { place, prefix, secrets }),
+            step: Step::ApiKey(ApiKey {
+                place,
+                prefix,
+                secrets,
+            }),
             authenticates: true,
             credential,
             challenge: None,
@@ -74,7 +78,9 @@ impl Compiler<'_> {
 
     fn basic(&mut self, table: &Table, shared: &Shared<'_>) -> Option<Compiled> {
         let secrets = self.step_secrets(table, shared);
-        let username = table.get("username").or_else(|| shared.keys.get("username"));
+        let username = table
+            .get("username")
+            .or_else(|| shared.keys.get("username"));
         let Some(username) = username else {
             self.problems.error(
                 table.span,
@@ -95,7 +101,10 @@ impl Compiler<'_> {
             return None;
         }
         Some(Compiled {
-            step: Step::Basic(Basic { username: name.to_owned(), secrets: secrets? }),
+            step: Step::Basic(Basic {
+                username: name.to_owned(),
+                secrets: secrets?,
+            }),
             authenticates: true,
             credential: Some(http::header::AUTHORIZATION),
             challenge: Some("Basic realm=\"gatepost\""),
@@ -107,7 +116,10 @@ impl Compiler<'_> {
         let secrets = self.step_secrets(table, shared);
         let (header, secrets) = (header?, secrets?);
         Some(Compiled {
-            step: Step::Bearer(Bearer { header: header.clone(), secrets }),
+            step: Step::Bearer(Bearer {
+                header: header.clone(),
+                secrets,
+            }),
             authenticates: true,
             credential: Some(header),
             challenge: Some("Bearer"),
@@ -118,7 +130,11 @@ impl Compiler<'_> {
         let hash = hash(table);
         let message = self.message(table, shared);
         let keyed = message.as_ref().is_some_and(Template::has_secret);
-        let secrets = if keyed { Some(self.step_secrets(table, shared)?) } else { None };
+        let secrets = if keyed {
+            Some(self.step_secrets(table, shared)?)
+        } else {
+            None
+        };
         let prover = Prover::Digest { hash, secrets };
         let label = match hash {
             Hash::Sha1 => "digest-sha1",
@@ -144,13 +160,23 @@ impl Compiler<'_> {
             Hash::Sha384 => "hmac-sha384",
             Hash::Sha512 => "hmac-sha512",
         };
-        self.signed(table, shared, message?, Prover::Hmac(Ring::new(keys)), label, true)
+        self.signed(
+            table,
+            shared,
+            message?,
+            Prover::Hmac(Ring::new(keys)),
+            label,
+            true,
+        )
     }
 
     fn signature(&mut self, table: &Table, shared: &Shared<'_>) -> Option<Compiled> {
         let message = self.message(table, shared);
         let named = table.text("algorithm");
-        let Some(algorithm) = Algorithm::ALL.into_iter().find(|known| Some(known.name()) == named) else {
+        let Some(algorithm) = Algorithm::ALL
+            .into_iter()
+            .find(|known| Some(known.name()) == named)
+        else {
             if table.get("algorithm").is_none() {
                 self.problems.error(
                     table.span,
@@ -174,7 +200,9 @@ impl Compiler<'_> {
             Some("p1363") => SignatureFormat::P1363,
             _ => SignatureFormat::Der,
         };
-        let node = table.get("public_key").or_else(|| shared.keys.get("public_key"));
+        let node = table
+            .get("public_key")
+            .or_else(|| shared.keys.get("public_key"));
         let Some(node) = node else {
             self.needs(shared, "public_key", "signature");
             return None;
@@ -196,7 +224,12 @@ impl Compiler<'_> {
                 ),
             }
         }
-        let prover = Prover::PublicKey { algorithm, keys: Ring::new(keys) };
+        let prover = Prover::PublicKey {
+            algorithm,
+            salt,
+            form: format,
+            keys: Ring::new(keys),
+        };
         self.signed(table, shared, message?, prover, algorithm.name(), true)
     }
 
@@ -273,7 +306,9 @@ impl Compiler<'_> {
     }
 
     fn format(&mut self, table: &Table) -> Option<Format> {
-        let Some(node) = table.get("format") else { return Format::compile("{signature}").ok() };
+        let Some(node) = table.get("format") else {
+            return Format::compile("{signature}").ok();
+        };
         match Format::compile(node.text()?) {
             Ok(format) => Some(format),
             Err(error) => {
@@ -289,7 +324,9 @@ impl Compiler<'_> {
     }
 
     fn message(&mut self, table: &Table, shared: &Shared<'_>) -> Option<Template> {
-        let Some(node) = table.get("message") else { return Template::compile("{body}", None).ok() };
+        let Some(node) = table.get("message") else {
+            return Template::compile("{body}", None).ok();
+        };
         match Template::compile(node.text()?, shared.keys.text("public_url")) {
             Ok(template) => Some(template),
             Err(error) => {
@@ -318,13 +355,15 @@ impl Compiler<'_> {
             None => None,
         };
         if place.is_none() && !format.has(Field::Timestamp) {
-            let wanted = message.has_timestamp() || rule.is_some() || table.get("tolerance").is_some();
+            let wanted =
+                message.has_timestamp() || rule.is_some() || table.get("tolerance").is_some();
             if !wanted {
                 return Some(None);
             }
             let node = table.get("timestamp").or_else(|| table.get("tolerance"));
             self.problems.error(
-                node.or_else(|| table.get("message")).map_or(table.span, |node| node.span),
+                node.or_else(|| table.get("message"))
+                    .map_or(table.span, |node| node.span),
                 "nothing says where the timestamp stands",
                 "which timestamp?",
                 "add `timestamp = { header = \"…\" }`, or `{timestamp}` to `format`",
@@ -345,7 +384,11 @@ impl Compiler<'_> {
             );
         }
         let tolerance = table.duration("tolerance").unwrap_or(TOLERANCE);
-        Some(Some(Freshness { place, unit, tolerance }))
+        Some(Some(Freshness {
+            place,
+            unit,
+            tolerance,
+        }))
     }
 
     /// The step's own secret, else the route's.
@@ -375,7 +418,9 @@ impl Compiler<'_> {
             shared.span,
             format!("scheme `{scheme}` needs a `{key}`, and the route has none"),
             format!("no `{key}`"),
-            format!("add `{key} = {{ file = \"/run/secrets/…\" }}` or `{{ env = \"…\" }}` to the route"),
+            format!(
+                "add `{key} = {{ file = \"/run/secrets/…\" }}` or `{{ env = \"…\" }}` to the route"
+            ),
         );
     }
 
@@ -385,7 +430,11 @@ impl Compiler<'_> {
         key: &str,
         default: HeaderName,
     ) -> Option<HeaderName> {
-        if table.get(key).is_some() { self.header(table, key) } else { Some(default) }
+        if table.get(key).is_some() {
+            self.header(table, key)
+        } else {
+            Some(default)
+        }
     }
 
     /// A header name of the configuration.

@@ -30,12 +30,12 @@ impl Compiler<'_> {
         }
         let algorithms: Vec<_> = ALGORITHMS
             .iter()
-            .filter(|(name, _)| names.contains(name))
-            .map(|(_, algorithm)| *algorithm)
+            .filter(|known| names.contains(&known.name))
             .collect();
         let keys = self.token_keys(table, shared)?;
-        for (name, algorithm) in ALGORITHMS.iter().filter(|(name, _)| names.contains(name)) {
-            if !keys.iter().any(|held| held.key.serves(*algorithm)) && !keys.is_empty() {
+        for known in &algorithms {
+            if !keys.iter().any(|held| held.key.serves(known)) && !keys.is_empty() {
+                let name = known.name;
                 let symmetric = name.starts_with("HS");
                 self.problems.error(
                     table.get("algorithms").map_or(table.span, |node| node.span),
@@ -61,7 +61,11 @@ impl Compiler<'_> {
                     );
                     return None;
                 };
-                Some(BodyHash { claim: claim.to_owned(), hash: hash(rule), encoding: encoding(rule) })
+                Some(BodyHash {
+                    claim: claim.to_owned(),
+                    hash: hash(rule),
+                    encoding: encoding(rule),
+                })
             }
         };
         let challenge = (header == http::header::AUTHORIZATION).then_some("Bearer");
@@ -90,20 +94,32 @@ impl Compiler<'_> {
 
     /// Every key the step names, else the route's: a secret, a public key, a key set.
     fn token_keys(&mut self, table: &Table, shared: &Shared<'_>) -> Option<Vec<Held<Key>>> {
-        let own = ["secret", "public_key", "jwks"].iter().any(|name| table.get(name).is_some());
+        let own = ["secret", "public_key", "jwks"]
+            .iter()
+            .any(|name| table.get(name).is_some());
         let source = if own { table } else { shared.keys };
         let encoding = SecretEncoding::named(table.text("secret_encoding").unwrap_or("text"));
         let mut keys = Vec::new();
         let mut named = false;
         if let Some(node) = source.get("secret") {
             named = true;
-            keys.extend(self.secrets(node, encoding).all().iter().map(|held| held.with(Key::shared(&held.key))));
+            keys.extend(
+                self.secrets(node, encoding)
+                    .all()
+                    .iter()
+                    .map(|held| held.with(Key::shared(&held.key))),
+            );
         }
         for name in ["public_key", "jwks"] {
             if let Some(node) = source.get(name) {
                 named = true;
                 let public = self.public_keys(node);
-                keys.extend(public.all().iter().map(|held| held.with(Key::public(&held.key))));
+                keys.extend(
+                    public
+                        .all()
+                        .iter()
+                        .map(|held| held.with(Key::public(&held.key))),
+                );
             }
         }
         if !named {

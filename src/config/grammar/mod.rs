@@ -5,6 +5,8 @@ mod provider;
 mod sections;
 mod steps;
 
+use std::collections::BTreeSet;
+
 pub use provider::{EVENT_SOURCE, PROVIDER, ROUTE, SECRET_SOURCE};
 pub use sections::ROOT;
 pub use steps::{SCHEMES, STEP_ANY, TIMESTAMP};
@@ -47,6 +49,8 @@ pub enum Kind {
     Steps,
     /// A table.
     Table(&'static Section),
+    /// Texts by names of the user's choice.
+    TextTable,
     /// `[[route]]`: a list of tables.
     Tables(&'static Section),
     /// Any text.
@@ -97,11 +101,98 @@ impl Section {
     pub fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)
     }
+}
 
-    /// Whether an overlay merges this table key by key. One that names a choice is replaced whole:
-    /// `{ json = … }` and `{ header = … }` together would be two sources.
-    pub fn merges(&self) -> bool {
-        matches!(self.choice, Choice::Free)
+/// All sections there are: of the file, of a route, and of every scheme.
+pub fn sections() -> Vec<&'static Section> {
+    let mut found: Vec<&'static Section> = Vec::new();
+    collect(&ROOT, &mut found);
+    collect(&STEP_ANY, &mut found);
+    for scheme in SCHEMES {
+        collect(scheme, &mut found);
+    }
+    found
+}
+
+/// Whether the values under a key of this name are never shown.
+pub fn is_secret(name: &str) -> bool {
+    name == "inline"
+        || sections()
+            .iter()
+            .filter_map(|section| section.key(name))
+            .any(|key| matches!(key.kind, Kind::Secret))
+}
+
+/// Every name of a key, of whichever section.
+pub fn key_names() -> BTreeSet<&'static str> {
+    sections()
+        .iter()
+        .flat_map(|section| section.keys)
+        .map(|key| key.name)
+        .collect()
+}
+
+/// Every word of a choice, of whichever key.
+pub fn choice_words() -> BTreeSet<&'static str> {
+    let mut words = BTreeSet::new();
+    for key in sections().iter().flat_map(|section| section.keys) {
+        choices(&key.kind, &mut words);
+    }
+    words
+}
+
+fn choices(kind: &Kind, words: &mut BTreeSet<&'static str>) {
+    match kind {
+        Kind::OneOf(choices) => words.extend(choices.iter()),
+        Kind::Either(kinds) => kinds.iter().for_each(|kind| choices(kind, words)),
+        Kind::List(kind) | Kind::OneOrMany(kind) | Kind::OpenList(kind) => choices(kind, words),
+        Kind::Address
+        | Kind::Duration
+        | Kind::Flag
+        | Kind::Integer { .. }
+        | Kind::NamedTables(_)
+        | Kind::Rate
+        | Kind::Secret
+        | Kind::Size
+        | Kind::Steps
+        | Kind::Table(_)
+        | Kind::Tables(_)
+        | Kind::Text
+        | Kind::TextTable
+        | Kind::Time => {}
+    }
+}
+
+fn collect(section: &'static Section, found: &mut Vec<&'static Section>) {
+    if found.iter().any(|known| std::ptr::eq(*known, section)) {
+        return;
+    }
+    found.push(section);
+    for key in section.keys {
+        collect_in(&key.kind, found);
+    }
+}
+
+fn collect_in(kind: &Kind, found: &mut Vec<&'static Section>) {
+    match kind {
+        Kind::Table(section) | Kind::NamedTables(section) | Kind::Tables(section) => {
+            collect(section, found);
+        }
+        Kind::Secret => collect(&SECRET_SOURCE, found),
+        Kind::Either(kinds) => kinds.iter().for_each(|kind| collect_in(kind, found)),
+        Kind::List(kind) | Kind::OneOrMany(kind) | Kind::OpenList(kind) => collect_in(kind, found),
+        // A step holds steps: the schemes are walked from `sections`.
+        Kind::Steps
+        | Kind::Address
+        | Kind::Duration
+        | Kind::Flag
+        | Kind::Integer { .. }
+        | Kind::OneOf(_)
+        | Kind::Rate
+        | Kind::Size
+        | Kind::Text
+        | Kind::TextTable
+        | Kind::Time => {}
     }
 }
 
@@ -129,3 +220,80 @@ const COUNT: Kind = Kind::Integer {
 };
 const STATUS: Kind = Kind::Integer { min: 100, max: 599 };
 const TEXTS: Kind = Kind::List(&Kind::Text);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_documented_and_stands_once_in_its_section() {
+        for section in sections() {
+            assert!(section.doc.ends_with('.'), "{}", section.name);
+            for key in section.keys {
+                assert!(key.doc.ends_with('.'), "{} {}", section.name, key.name);
+                let same = section.keys.iter().filter(|other| other.name == key.name);
+                assert_eq!(same.count(), 1, "{} {}", section.name, key.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_keys_of_a_choice_are_keys_of_the_section() {
+        for section in sections() {
+            let (Choice::AtMostOne(names) | Choice::ExactlyOne(names)) = section.choice else {
+                continue;
+            };
+            assert!(
+                names.iter().all(|name| section.key(name).is_some()),
+                "{}",
+                section.name
+            );
+        }
+    }
+
+    #[test]
+    fn the_schemes_are_those_that_the_key_scheme_takes() {
+        for section in SCHEMES {
+            let Some(Key {
+                kind: Kind::OneOf(names),
+                ..
+            }) = section.key("scheme")
+            else {
+                panic!("{} has no scheme", section.name);
+            };
+            let schemes: Vec<&str> = SCHEMES.iter().map(|scheme| scheme.name).collect();
+            assert_eq!(*names, schemes);
+        }
+    }
+
+    #[test]
+    fn a_route_takes_every_provider_key() {
+        for key in PROVIDER.keys {
+            assert!(ROUTE.key(key.name).is_some(), "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn tells_secret_keys_from_others() {
+        for name in [
+            "secret",
+            "public_key",
+            "private_key",
+            "inline",
+            "jwks",
+            "certificate",
+        ] {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in [
+            "secret_encoding",
+            "username",
+            "header",
+            "event",
+            "verify",
+            "route",
+        ] {
+            assert!(!is_secret(name), "{name}");
+        }
+    }
+}

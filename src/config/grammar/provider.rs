@@ -25,6 +25,7 @@ macro_rules! provider_keys {
             key("public_key", Kind::Secret, "", "The public key of steps that name none."),
             key("username", Kind::Text, "", "The user name of basic steps that name none."),
             key("event", Kind::Table(&EVENT), "", "Where the event is described."),
+            key("samples", Kind::TextTable, "", "Sample bodies for send, by event type."),
             key("success_status", STATUS, "", "The status sent when the app answers another 2xx."),
             $($more,)*
         ]

@@ -4,7 +4,7 @@ use super::{COUNT, Kind, PROVIDER, ROUTE, Section, key, section};
 
 /// The whole file.
 pub static ROOT: Section = section(
-    "the top level",
+    "this file",
     "The sections of sidecar.toml.",
     &[
         key("server", Kind::Table(&SERVER), "", "Where callers connect."),
@@ -251,9 +251,9 @@ static HEALTH: Section = section(
     "Probes and metrics.",
     &[key(
         "listen",
-        Kind::Address,
+        Kind::Either(&[Kind::OneOf(&["off"]), Kind::Address]),
         "0.0.0.0:9901",
-        "The address of /startupz, /livez, /readyz and /metrics.",
+        "The address of /startupz, /livez, /readyz and /metrics, or off.",
     )],
 );
 

@@ -1,0 +1,126 @@
+//! What a user types: one file per command. Results go to standard output, all else to standard
+//! error.
+
+mod check;
+mod client;
+mod demo;
+mod health;
+mod providers;
+mod send;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Environment;
+
+/// The answer is no.
+const NO: u8 = 1;
+/// No running instance.
+const UNAVAILABLE: u8 = 69;
+/// Input or output failed.
+const IO: u8 = 74;
+/// The configuration cannot be used (`EX_CONFIG`).
+const CONFIG: u8 = 78;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "gatepost",
+    version,
+    about = "Forwards only the webhooks that proved who sent them.",
+    after_help = "Start with:\n  gatepost demo                 see it work, nothing needed\n  \
+                  gatepost providers prelude    what a provider sends, and the route for it\n  \
+                  gatepost check                is sidecar.toml right?\n  \
+                  gatepost run                  serve"
+)]
+struct Arguments {
+    /// The configuration
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "GATEPOST_CONFIG",
+        default_value = "sidecar.toml"
+    )]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Load everything that `run` would, start nothing
+    #[command(
+        after_help = "Exit code 78 with all problems. Example:\n  gatepost check -c sidecar.toml --show"
+    )]
+    Check(check::Arguments),
+    /// See all five seed providers work, on loopback with throw-away keys
+    #[command(
+        after_help = "Exit code 0 only if every outcome is the expected one. Example:\n  gatepost demo"
+    )]
+    Demo,
+    /// Ask a running instance whether it is ready, for exec probes
+    #[command(after_help = "Example:\n  gatepost health -c /etc/gatepost/sidecar.toml")]
+    Health,
+    /// The providers that come with gatepost, or one of them
+    #[command(after_help = "Example:\n  gatepost providers prelude")]
+    Providers(providers::Arguments),
+    /// Serve
+    #[command(after_help = "Example:\n  gatepost run -c /etc/gatepost/sidecar.toml")]
+    Run(serve::Arguments),
+    /// Sign a sample as the provider would and send it
+    #[command(after_help = "Example:\n  gatepost send /webhooks/prove --tamper key")]
+    Send(send::Arguments),
+}
+
+/// Runs what the command line says.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let config = arguments.config;
+    let code = match arguments.command {
+        None => serve::run(&config, &serve::Arguments::default()),
+        Some(Command::Check(arguments)) => check::run(&config, &arguments),
+        Some(Command::Demo) => demo::run(),
+        Some(Command::Health) => health::run(&config),
+        Some(Command::Providers(arguments)) => providers::run(&arguments),
+        Some(Command::Run(arguments)) => serve::run(&config, &arguments),
+        Some(Command::Send(arguments)) => send::run(&config, &arguments),
+    };
+    match code {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(code) => ExitCode::from(code),
+    }
+}
+
+/// How a command ends: well, or with an exit code whose reason has been said.
+type Outcome = Result<(), u8>;
+
+/// The environment of this process; `dev` takes secrets from the file itself.
+fn environment(dev: bool) -> Environment {
+    Environment {
+        inline: dev,
+        variables: None,
+    }
+}
+
+/// Prints a result.
+#[expect(clippy::print_stdout, reason = "the one place that prints results")]
+fn say(text: &str) {
+    print!("{text}");
+}
+
+/// Prints what is not a result.
+#[expect(clippy::print_stderr, reason = "the one place that prints messages")]
+fn tell(text: &str) {
+    eprintln!("{}", text.trim_end());
+}
+
+/// Whether standard error takes colours (<https://no-color.org>).
+fn colors() -> bool {
+    use std::io::IsTerminal as _;
+    std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}

@@ -1,0 +1,61 @@
+//! `event.*`, compiled.
+
+use http::HeaderName;
+
+use super::Compiler;
+use crate::config::tree::{Node, Table};
+use crate::event::{Rules, Source};
+
+impl Compiler<'_> {
+    /// The rules by which the event is read.
+    pub(super) fn event(&mut self, table: Option<&Table>) -> Rules {
+        let Some(table) = table else {
+            return Rules::new(Vec::new(), Vec::new(), Vec::new(), false);
+        };
+        let required = table.flag("required").unwrap_or(false);
+        let mut read = |key| {
+            table
+                .one_or_many(key)
+                .iter()
+                .filter_map(|node| self.event_source(node))
+                .collect::<Vec<_>>()
+        };
+        let (kind, id, time) = (read("type"), read("id"), read("time"));
+        if required && kind.is_empty() {
+            self.problems.error(
+                table.get("required").map_or(table.span, |node| node.span),
+                "a required event needs `event.type`",
+                "which type?",
+                "add `event.type = { json = \"/type\" }`",
+            );
+        }
+        Rules::new(kind, id, time, required)
+    }
+
+    /// The header in which the event id stands, if it stands in one.
+    pub(super) fn id_header(table: Option<&Table>) -> Option<HeaderName> {
+        let sources = table
+            .map(|table| table.one_or_many("id"))
+            .unwrap_or_default();
+        sources
+            .iter()
+            .find_map(|node| node.table()?.text("header"))
+            .and_then(|name| HeaderName::try_from(name).ok())
+    }
+
+    fn event_source(&mut self, node: &Node) -> Option<Source> {
+        let table = node.table()?;
+        if let Some(pointer) = table.get("json") {
+            return self.pointer(pointer).map(Source::Json);
+        }
+        if table.get("header").is_some() {
+            return self.header(table, "header").map(Source::Header);
+        }
+        let text = |name| table.text(name).map(str::to_owned);
+        text("claim")
+            .map(Source::Claim)
+            .or_else(|| text("form").map(Source::Form))
+            .or_else(|| text("query").map(Source::Query))
+            .or_else(|| text("value").map(Source::Value))
+    }
+}

@@ -1,0 +1,96 @@
+//! From checked text to the immutable [`Config`]: everything that can fail, fails here.
+
+mod events;
+mod providers;
+mod routes;
+mod secrets;
+mod sections;
+mod steps;
+mod tls;
+mod tokens;
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use super::environment::Environment;
+use super::problem::Problems;
+use super::settings::Config;
+use super::source::{Files, Span};
+use super::tree::Table;
+
+/// A route's keys on top of its provider's, for `check --show`; `None` when the provider is not
+/// known.
+pub(super) fn overlaid(route: &Table, root: &Table, folder: PathBuf) -> Option<Table> {
+    let environment = Environment::default();
+    Compiler::new(&environment, Files::new(), Problems::new(), folder).overlaid(route, root)
+}
+
+/// What compiling gathers beside the configuration itself.
+pub(super) struct Compiler<'e> {
+    pub(super) environment: &'e Environment,
+    pub(super) files: Files,
+    pub(super) problems: Problems,
+    /// The folder of `sidecar.toml`, where relative paths start.
+    pub(super) folder: PathBuf,
+    /// What has to be set before it can start.
+    pub(super) missing: Vec<String>,
+    /// Every file that was read, for the reload.
+    pub(super) watched: Vec<PathBuf>,
+    pub(super) now: Timestamp,
+}
+
+impl<'e> Compiler<'e> {
+    pub(super) fn new(
+        environment: &'e Environment,
+        files: Files,
+        problems: Problems,
+        folder: PathBuf,
+    ) -> Self {
+        let now = Timestamp::now();
+        Self {
+            environment,
+            files,
+            problems,
+            folder,
+            missing: Vec::new(),
+            watched: Vec::new(),
+            now,
+        }
+    }
+}
+
+impl Compiler<'_> {
+    /// Compiles the whole file; `None` after an error.
+    pub(super) fn config(&mut self, root: &Table) -> Option<Config> {
+        let empty = Table::new(root.span);
+        let section = |name: &str| root.table(name).unwrap_or(&empty);
+        let server = self.server(section("server"));
+        let trust = self.trust(section("client_address"));
+        let upstream = self.upstream(section("upstream"), root);
+        let headers = self.headers(section("headers"));
+        let limits = self.limits(section("limits"));
+        let health = self.listener(section("health"), "0.0.0.0:9901");
+        let admin = self.listener(section("admin"), "127.0.0.1:9902");
+        let log = Self::log(section("log"));
+        let reload = Self::reload(section("reload"));
+        let routes = self.routes(root, &limits);
+        Some(Config {
+            server: server?,
+            trust: trust?,
+            upstream: upstream?,
+            headers: headers?,
+            limits,
+            health: health?,
+            admin: admin?,
+            log,
+            reload,
+            routes: routes?,
+        })
+    }
+
+    /// The folder of the file that a span is in; built-in files name no paths.
+    pub(super) fn folder_of(&self, _span: Span) -> PathBuf {
+        self.folder.clone()
+    }
+}

@@ -1,0 +1,83 @@
+//! Loading: the file, its secrets, everything, or all that is wrong with it.
+
+use std::path::{Path, PathBuf};
+
+use super::compile::Compiler;
+use super::environment::Environment;
+use super::grammar::ROOT;
+use super::problem::Problems;
+use super::render;
+use super::settings::Config;
+use super::source::Files;
+use super::{shape, tree};
+
+/// What loading gave.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration; `None` when there is an error among the problems.
+    pub config: Option<Config>,
+    /// Everything found, warnings included.
+    pub problems: Problems,
+    /// The files that problems point into.
+    pub files: Files,
+    /// The root of the file, for `check --show`.
+    pub root: tree::Table,
+    /// Secrets that are not there: what has to be set before it can start.
+    pub missing: Vec<String>,
+    /// Every file that was read: a reload looks at these.
+    pub watched: Vec<PathBuf>,
+}
+
+impl Loaded {
+    /// The problems as people read them.
+    pub fn report(&self, color: bool) -> String {
+        render::render(&self.problems, &self.files, color)
+    }
+}
+
+/// Loads the file at `path`.
+///
+/// # Errors
+///
+/// When the file itself cannot be read.
+pub fn load(path: &Path, environment: &Environment) -> std::io::Result<Loaded> {
+    let text = std::fs::read_to_string(path)?;
+    let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    let mut loaded = parse(&path.display().to_string(), &text, folder, environment);
+    loaded.watched.push(path.to_path_buf());
+    Ok(loaded)
+}
+
+/// Loads a text; `name` is how messages call it, `folder` where its relative paths start.
+pub fn parse(name: &str, text: &str, folder: PathBuf, environment: &Environment) -> Loaded {
+    let mut files = Files::new();
+    let id = files.add(name, text);
+    let (root, syntax) = tree::parse(&files, id);
+    let mut problems = Problems::new();
+    let readable = syntax.is_empty();
+    problems.extend(syntax);
+    shape::check(&root, &ROOT, &mut problems);
+    let mut compiler = Compiler::new(environment, files, problems, folder);
+    // What cannot be read whole would only give problems that are not there.
+    let config = if readable {
+        compiler.config(&root)
+    } else {
+        None
+    };
+    let Compiler {
+        files,
+        problems,
+        missing,
+        watched,
+        ..
+    } = compiler;
+    let config = config.filter(|_| problems.errors() == 0);
+    Loaded {
+        config,
+        problems,
+        files,
+        root,
+        missing,
+        watched,
+    }
+}

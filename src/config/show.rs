@@ -1,0 +1,121 @@
+//! The effective configuration as TOML: providers expanded, secrets by name only.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use super::Loaded;
+use super::compile::overlaid;
+use super::tree::{Node, Table, Value};
+
+/// Keys that are for people reading the catalogue, not for the effective configuration.
+const ABOUT: [&str; 5] = ["title", "docs", "notes", "confidence", "samples"];
+
+/// Every section of the file, then every route with its provider's keys in it.
+pub fn effective(loaded: &Loaded) -> String {
+    let mut text = String::new();
+    for entry in &loaded.root.entries {
+        if let ("route" | "provider", _) | (_, None) = (&*entry.name, entry.node.table()) {
+            continue;
+        }
+        if let Some(table) = entry.node.table() {
+            let _ = writeln!(text, "[{}]", entry.name);
+            keys(&mut text, table);
+            text.push('\n');
+        }
+    }
+    for route in loaded.root.list("route").unwrap_or_default() {
+        let Some(own) = route.table() else { continue };
+        let table = overlaid(own, &loaded.root, PathBuf::new()).unwrap_or_else(|| own.clone());
+        text.push_str("[[route]]\n");
+        keys(&mut text, &table);
+        text.push('\n');
+    }
+    text
+}
+
+/// The samples of the route at `path`: event type and file.
+pub fn samples(loaded: &Loaded, path: &str) -> Vec<(String, String)> {
+    let routes = loaded.root.list("route").unwrap_or_default();
+    let own = routes
+        .iter()
+        .filter_map(Node::table)
+        .find(|table| table.text("path") == Some(path));
+    let table = own.and_then(|own| overlaid(own, &loaded.root, PathBuf::new()));
+    let samples = table.as_ref().and_then(|table| table.table("samples"));
+    samples
+        .map(|samples| &*samples.entries)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|entry| Some((entry.name.clone(), entry.node.text()?.to_owned())))
+        .collect()
+}
+
+fn keys(text: &mut String, table: &Table) {
+    for entry in &table.entries {
+        if !ABOUT.contains(&&*entry.name) {
+            let _ = writeln!(
+                text,
+                "{} = {}",
+                key(&entry.name),
+                inline(&entry.name, &entry.node)
+            );
+        }
+    }
+}
+
+fn inline(name: &str, node: &Node) -> String {
+    match &node.value {
+        Value::Text(_) if name == "inline" => "\"(hidden)\"".to_owned(),
+        Value::Text(value) => quoted(value),
+        Value::Integer(value) => value.to_string(),
+        Value::Float(value) => value.to_string(),
+        Value::Flag(value) => value.to_string(),
+        Value::Time(value) => value.map(|time| time.to_string()).unwrap_or_default(),
+        Value::List(items) => {
+            let items: Vec<String> = items.iter().map(|item| inline(name, item)).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Table(table) => {
+            let entries: Vec<String> = table
+                .entries
+                .iter()
+                .map(|entry| {
+                    format!(
+                        "{} = {}",
+                        key(&entry.name),
+                        inline(&entry.name, &entry.node)
+                    )
+                })
+                .collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
+    }
+}
+
+fn key(name: &str) -> String {
+    let bare = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    if !name.is_empty() && name.bytes().all(bare) {
+        name.to_owned()
+    } else {
+        quoted(name)
+    }
+}
+
+/// A TOML basic string.
+fn quoted(value: &str) -> String {
+    let mut text = String::from("\"");
+    for character in value.chars() {
+        match character {
+            '"' | '\\' => {
+                text.push('\\');
+                text.push(character);
+            }
+            _ if character.is_control() => {
+                let _ = write!(text, "\\u{:04X}", u32::from(character));
+            }
+            _ => text.push(character),
+        }
+    }
+    text.push('"');
+    text
+}

@@ -1,0 +1,177 @@
+//! One connection: PROXY header, TLS, HTTP, each with its own time-out.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio_rustls::TlsAcceptor;
+
+use super::{Phase, Shared};
+use crate::address::ClientSource;
+use crate::address::proxy_protocol::{MAX_HEADER, Parsed, parse};
+use crate::proxy::{Gate, Peer, respond};
+use crate::socket::Socket;
+use crate::upstream::Pool;
+
+/// How an HTTP/2 connection begins (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Streams one HTTP/2 client may have open, as Envoy advises for the edge.
+const H2_STREAMS: u32 = 100;
+/// Bytes one HTTP/2 stream, and one connection, may send unread.
+const H2_STREAM_WINDOW: u32 = 64 * 1024;
+const H2_CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// An HTTP/2 client that does not answer a ping for so long is gone.
+const H2_PING: Duration = Duration::from_secs(20);
+
+/// What a connection needs to know.
+pub(super) struct Connection {
+    pub(super) shared: Arc<Shared>,
+    pub(super) pool: Pool,
+    pub(super) peer: IpAddr,
+}
+
+/// Serves one connection to its end. What goes wrong before a request is the peer's affair: there
+/// is nobody to tell.
+pub(super) async fn serve(connection: Connection, socket: Socket) {
+    let shared = connection.shared.clone();
+    let gate = shared.gate.load_full();
+    let time = gate.limits.header_timeout;
+    let (socket, address) = if shared.server.proxy_protocol {
+        match tokio::time::timeout(time, proxied(&gate, connection.peer, socket)).await {
+            Ok(Some(found)) => found,
+            Ok(None) | Err(_) => return,
+        }
+    } else {
+        (socket, connection.peer)
+    };
+    let tls = shared.tls.load_full();
+    let peer = Peer {
+        address,
+        secure: tls.is_some(),
+    };
+    let Some(tls) = tls else {
+        let (socket, h2) = if shared.server.h2c {
+            match tokio::time::timeout(time, sniff(socket)).await {
+                Ok(Some(found)) => found,
+                Ok(None) | Err(_) => return,
+            }
+        } else {
+            (socket, false)
+        };
+        return speak(connection, &gate, peer, socket, h2).await;
+    };
+    let Ok(Ok(stream)) = tokio::time::timeout(time, TlsAcceptor::from(tls).accept(socket)).await
+    else {
+        return;
+    };
+    let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    speak(connection, &gate, peer, stream, h2).await;
+}
+
+async fn speak<S>(connection: Connection, gate: &Gate, peer: Peer, stream: S, h2: bool)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Connection { shared, pool, .. } = connection;
+    let mut phase = shared.phase.subscribe();
+    let http1 = shared.server.http1;
+    let draining = async {
+        // The sender lives as long as the process.
+        drop(phase.wait_for(|phase| *phase == Phase::Draining).await);
+    };
+    // Each request takes the newest configuration; one that has begun keeps its own.
+    let service = service_fn(|request| {
+        let (gate, pool) = (shared.gate.load_full(), pool.clone());
+        async move { Ok::<_, Infallible>(respond(gate, pool, peer, request).await) }
+    });
+    let limits = &gate.limits;
+    let io = TokioIo::new(stream);
+    if h2 {
+        let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(H2_STREAMS)
+            .initial_stream_window_size(H2_STREAM_WINDOW)
+            .initial_connection_window_size(H2_CONNECTION_WINDOW)
+            .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+            .keep_alive_interval(H2_PING)
+            .keep_alive_timeout(H2_PING);
+        let mut serving = pin!(builder.serve_connection(io, service));
+        let mut draining = pin!(draining);
+        tokio::select! {
+            _ = &mut serving => {}
+            () = &mut draining => {
+                serving.as_mut().graceful_shutdown();
+                drop(serving.await);
+            }
+        }
+    } else if http1 {
+        let mut builder = hyper::server::conn::http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header_timeout)
+            .max_headers(limits.header_count)
+            .max_header_size(limits.header_bytes)
+            // A caller that has sent all it will send still gets its answer.
+            .half_close(true);
+        let mut serving = pin!(builder.serve_connection(io, service).with_upgrades());
+        let mut draining = pin!(draining);
+        tokio::select! {
+            _ = &mut serving => {}
+            () = &mut draining => {
+                serving.as_mut().graceful_shutdown();
+                drop(serving.await);
+            }
+        }
+    }
+}
+
+/// Reads the PROXY header of a trusted proxy. From anybody else none is expected: if one comes, it
+/// is no HTTP and refused as such.
+async fn proxied(gate: &Gate, peer: IpAddr, mut socket: Socket) -> Option<(Socket, IpAddr)> {
+    if !gate.trust.proxies.contains(peer) {
+        return Some((socket, peer));
+    }
+    let mut buffer = BytesMut::with_capacity(256);
+    loop {
+        if buffer.len() > MAX_HEADER || socket.read_buf(&mut buffer).await.ok()? == 0 {
+            return None;
+        }
+        match parse(&buffer) {
+            Ok(Parsed::Incomplete) => {}
+            Ok(Parsed::Complete { length, source }) => {
+                let rest = buffer.split_off(length).freeze();
+                // With another source configured the header is read and not believed.
+                let address = match (&gate.trust.source, source) {
+                    (ClientSource::ProxyProtocol, Some(source)) => source.ip().to_canonical(),
+                    _ => peer,
+                };
+                return Some((socket.with_prefix(rest), address));
+            }
+            Err(_) => return None,
+        }
+    }
+}
+
+/// Tells HTTP/2 by prior knowledge from HTTP/1 by the first bytes.
+async fn sniff(mut socket: Socket) -> Option<(Socket, bool)> {
+    let mut buffer = BytesMut::with_capacity(PREFACE.len());
+    loop {
+        if socket.read_buf(&mut buffer).await.ok()? == 0 {
+            return None;
+        }
+        let read: Bytes = buffer.clone().freeze();
+        if read.starts_with(PREFACE) {
+            return Some((socket.with_prefix(read), true));
+        }
+        if !PREFACE.starts_with(&read) {
+            return Some((socket.with_prefix(read), false));
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Listening, serving, stopping.
+//!
+//! One current-thread runtime per core, each with a listener of its own on the same port: a
+//! connection lives on one core and meets no lock. One more thread watches signals and files and
+//! serves health and metrics.
+
+mod connection;
+mod health;
+mod listen;
+mod reload;
+mod supervisor;
+mod worker;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use tokio::sync::watch;
+
+pub use reload::Origin;
+pub use supervisor::{Control, run};
+
+use crate::budget::Budget;
+use crate::config::Config;
+use crate::proxy::Gate;
+use crate::telemetry::Telemetry;
+
+/// How far the process is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Takes connections.
+    Serving,
+    /// Finishes what it has accepted.
+    Draining,
+}
+
+/// What all threads share.
+#[derive(Debug)]
+struct Shared {
+    gate: ArcSwap<Gate>,
+    tls: ArcSwapOption<rustls::ServerConfig>,
+    telemetry: Arc<Telemetry>,
+    connections: Budget,
+    phase: watch::Sender<Phase>,
+    server: Settings,
+    started: Instant,
+}
+
+/// What a reload does not change.
+#[derive(Debug, Clone)]
+struct Settings {
+    listen: crate::config::Listen,
+    drain: std::time::Duration,
+    http1: bool,
+    h2c: bool,
+    proxy_protocol: bool,
+    secure: bool,
+}
+
+impl Shared {
+    fn new(config: Config, telemetry: Arc<Telemetry>) -> Self {
+        let server = Settings {
+            listen: config.server.listen.clone(),
+            drain: config.server.drain,
+            http1: config.server.http1,
+            h2c: config.server.h2c,
+            proxy_protocol: config.server.proxy_protocol,
+            secure: config.server.tls.is_some(),
+        };
+        telemetry.metrics.observe(&config.routes);
+        Self {
+            tls: ArcSwapOption::new(config.server.tls.clone()),
+            connections: Budget::new(config.limits.connections),
+            gate: ArcSwap::from_pointee(Gate::new(config, telemetry.clone())),
+            telemetry,
+            phase: watch::Sender::new(Phase::Serving),
+            server,
+            started: Instant::now(),
+        }
+    }
+
+    fn draining(&self) -> bool {
+        *self.phase.borrow() == Phase::Draining
+    }
+}

@@ -1,0 +1,225 @@
+//! Start, signals, reload, drain.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+
+use super::health::{self, Desk};
+use super::listen::Listener;
+use super::reload::{Origin, Watch, reload};
+use super::{Phase, Shared, worker};
+use crate::config::{Config, Listen};
+use crate::socket::Socket;
+use crate::telemetry::{Level, Log, Telemetry};
+
+/// Lines of requests wait so long at most before they are written.
+const FLUSH: Duration = Duration::from_millis(100);
+
+/// How whoever runs it in the same process sees and stops it.
+#[derive(Debug, Default)]
+pub struct Control {
+    /// Another log than standard error.
+    pub log: Option<Log>,
+    /// Told the address of the main listener once it accepts.
+    pub listening: Option<std::sync::mpsc::Sender<Listen>>,
+    /// Stops when this is sent or dropped.
+    pub stop: Option<oneshot::Receiver<()>>,
+}
+
+/// Serves until it is told to stop and everything accepted is finished, or `drain` is over.
+///
+/// # Errors
+///
+/// When an address cannot be listened on.
+pub fn run(
+    config: Config,
+    watched: Vec<std::path::PathBuf>,
+    origin: Origin,
+    control: Control,
+) -> io::Result<()> {
+    let log = control
+        .log
+        .unwrap_or_else(|| Log::new(config.log.format, config.log.level));
+    let telemetry = Arc::new(Telemetry::new(log));
+    let (desks, polling) = (
+        [
+            (Desk::Health, config.health.clone()),
+            (Desk::Admin, config.admin.clone()),
+        ],
+        config.reload,
+    );
+    let shared = Arc::new(Shared::new(config, telemetry.clone()));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let listen = shared.server.listen.clone();
+    let (listeners, bound) =
+        Listener::open(&listen, cores).map_err(|error| naming(&listen, &error))?;
+    let mut side = Vec::new();
+    for (desk, listen) in desks {
+        let Some(listen) = listen else { continue };
+        let (opened, bound) =
+            Listener::open(&listen, 1).map_err(|error| naming(&listen, &error))?;
+        side.extend(
+            opened
+                .into_iter()
+                .map(|listener| (desk, listener, bound.clone())),
+        );
+    }
+    let workers = listeners
+        .into_iter()
+        .map(|listener| spawn(shared.clone(), listener))
+        .collect::<io::Result<Vec<_>>>()?;
+    telemetry.log.write(Level::Info, "listening", |line| {
+        line.field("listen", &bound.to_string());
+        for (desk, _, bound) in &side {
+            let name = match desk {
+                Desk::Admin => "admin",
+                Desk::Health => "health",
+            };
+            line.field(name, &bound.to_string());
+        }
+        let gate = shared.gate.load();
+        line.field("upstream", &gate.upstream.url);
+        line.number("routes", gate.routes.all().len());
+        line.number("cores", cores);
+    });
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(async {
+        for (desk, listener, _) in side {
+            serve_desk(&shared, desk, listener)?;
+        }
+        if let Some(listening) = control.listening {
+            // Whoever asked may be gone.
+            drop(listening.send(bound));
+        }
+        supervise(
+            &shared,
+            &origin,
+            Watch::new(watched),
+            polling,
+            control.stop,
+            workers,
+        )
+        .await
+    });
+    telemetry.log.flush();
+    outcome
+}
+
+fn naming(listen: &Listen, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}"))
+}
+
+fn spawn(shared: Arc<Shared>, listener: Listener) -> io::Result<JoinHandle<io::Result<()>>> {
+    std::thread::Builder::new()
+        .name("worker".into())
+        .spawn(move || {
+            let runtime = runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            runtime.block_on(worker::serve(shared, listener))
+        })
+}
+
+fn serve_desk(shared: &Arc<Shared>, desk: Desk, listener: Listener) -> io::Result<()> {
+    let listener = match listener {
+        Listener::Tcp(listener) => Accept::Tcp(tokio::net::TcpListener::from_std(listener)?),
+        Listener::Unix(listener) => Accept::Unix(tokio::net::UnixListener::from_std(listener)?),
+    };
+    let shared = shared.clone();
+    drop(tokio::spawn(async move {
+        loop {
+            let accepted: io::Result<Socket> = match &listener {
+                Accept::Tcp(listener) => listener.accept().await.map(|(stream, _)| stream.into()),
+                Accept::Unix(listener) => listener.accept().await.map(|(stream, _)| stream.into()),
+            };
+            match accepted {
+                Ok(stream) => drop(tokio::spawn(health::serve(shared.clone(), desk, stream))),
+                Err(_) => tokio::time::sleep(FLUSH).await,
+            }
+        }
+    }));
+    Ok(())
+}
+
+enum Accept {
+    Tcp(tokio::net::TcpListener),
+    Unix(tokio::net::UnixListener),
+}
+
+async fn supervise(
+    shared: &Arc<Shared>,
+    origin: &Origin,
+    mut watch: Watch,
+    polling: crate::config::Reload,
+    stop: Option<oneshot::Receiver<()>>,
+    workers: Vec<JoinHandle<io::Result<()>>>,
+) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut flush = tokio::time::interval(FLUSH);
+    let mut poll = tokio::time::interval(polling.poll);
+    let mut stop = stop;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            () = asked(&mut stop) => break,
+            _ = hangup.recv() => reload(shared, origin, &mut watch),
+            _ = poll.tick(), if polling.watch => {
+                if watch.changed() {
+                    reload(shared, origin, &mut watch);
+                }
+            }
+            _ = flush.tick() => shared.telemetry.log.flush(),
+        }
+    }
+    drain(shared, workers, &mut terminate, &mut interrupt).await;
+    Ok(())
+}
+
+async fn asked(stop: &mut Option<oneshot::Receiver<()>>) {
+    match stop {
+        // Sent or dropped: both mean stop.
+        Some(receiver) => drop(receiver.await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Readiness fails at once, nothing new is accepted, what was accepted is finished. A second signal
+/// ends it now.
+async fn drain(
+    shared: &Arc<Shared>,
+    workers: Vec<JoinHandle<io::Result<()>>>,
+    terminate: &mut Signal,
+    interrupt: &mut Signal,
+) {
+    let log = &shared.telemetry.log;
+    log.write(Level::Info, "draining", |line| {
+        line.number("connections", shared.connections.used());
+    });
+    shared.phase.send_replace(Phase::Draining);
+    let finished = tokio::task::spawn_blocking(move || {
+        for worker in workers {
+            // A worker that panicked has no connection left to finish.
+            drop(worker.join());
+        }
+    });
+    tokio::select! {
+        _ = finished => log.write(Level::Info, "stopped", |_| {}),
+        () = tokio::time::sleep(shared.server.drain) => {
+            log.write(Level::Warn, "stopped before every request was finished", |line| {
+                line.number("connections", shared.connections.used());
+            });
+        }
+        _ = terminate.recv() => log.write(Level::Warn, "stopped by a second signal", |_| {}),
+        _ = interrupt.recv() => log.write(Level::Warn, "stopped by a second signal", |_| {}),
+    }
+}

@@ -1,0 +1,104 @@
+//! One core: a listener, its connections, its pool to the app.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::mpsc;
+
+use super::connection::{self, Connection};
+use super::listen::Listener;
+use super::{Phase, Shared};
+use crate::socket::Socket;
+use crate::telemetry::Level;
+use crate::upstream::Pool;
+
+/// After a failed accept (no descriptors left, mostly) the listener rests so long.
+const REST: Duration = Duration::from_millis(50);
+
+/// Serves until the process drains and every connection has ended.
+pub(super) async fn serve(shared: Arc<Shared>, listener: Listener) -> io::Result<()> {
+    let listener = Accepting::try_from(listener)?;
+    let pool = Pool::default();
+    // Closed when the last connection drops its sender: that is the end of the drain.
+    let (alive, mut ended) = mpsc::channel::<()>(1);
+    let mut phase = shared.phase.subscribe();
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    while *phase.borrow_and_update() == Phase::Serving {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((socket, peer)) => accept(&shared, &pool, &alive, socket, peer),
+                Err(error) => {
+                    shared.telemetry.log.write(Level::Error, "accept failed", |line| {
+                        line.field("error", &error.kind().to_string());
+                    });
+                    tokio::time::sleep(REST).await;
+                }
+            },
+            _ = tick.tick() => pool.expire(shared.gate.load().upstream.pool_idle),
+            _ = phase.changed() => {}
+        }
+    }
+    drop((listener, alive));
+    // Nothing is ever sent: this waits for the last sender to go.
+    let _ = ended.recv().await;
+    Ok(())
+}
+
+fn accept(
+    shared: &Arc<Shared>,
+    pool: &Pool,
+    alive: &mpsc::Sender<()>,
+    socket: Socket,
+    peer: IpAddr,
+) {
+    // Above the limit a connection is closed at once: an answer would cost what is short.
+    let Some(place) = shared.connections.reserve(1) else {
+        return;
+    };
+    let connection = Connection {
+        shared: shared.clone(),
+        pool: pool.clone(),
+        peer: peer.to_canonical(),
+    };
+    let alive = alive.clone();
+    drop(tokio::spawn(async move {
+        connection::serve(connection, socket).await;
+        drop((place, alive));
+    }));
+}
+
+enum Accepting {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl TryFrom<Listener> for Accepting {
+    type Error = io::Error;
+
+    fn try_from(listener: Listener) -> io::Result<Self> {
+        Ok(match listener {
+            Listener::Tcp(listener) => Self::Tcp(TcpListener::from_std(listener)?),
+            Listener::Unix(listener) => Self::Unix(UnixListener::from_std(listener)?),
+        })
+    }
+}
+
+impl Accepting {
+    async fn accept(&self) -> io::Result<(Socket, IpAddr)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok((stream.into(), peer.ip()))
+            }
+            // Whoever can reach the socket file is on this host.
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((stream.into(), Ipv4Addr::LOCALHOST.into()))
+            }
+        }
+    }
+}
