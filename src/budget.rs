@@ -35,12 +35,17 @@ impl Budget {
         }
     }
 
-    /// Takes a share; `None` when it is not there.
-    pub fn reserve(&self, amount: usize) -> Option<Reserved> {
-        let mut reserved = Reserved {
+    /// A share of nothing, to grow.
+    pub fn empty(&self) -> Reserved {
+        Reserved {
             budget: self.clone(),
             amount: 0,
-        };
+        }
+    }
+
+    /// Takes a share; `None` when it is not there.
+    pub fn reserve(&self, amount: usize) -> Option<Reserved> {
+        let mut reserved = self.empty();
         reserved.grow_to(amount).then_some(reserved)
     }
 

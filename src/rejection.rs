@@ -145,6 +145,9 @@ rejections! {
     BodyIncomplete, "body_incomplete", BAD_REQUEST, Client,
         "the body broke off before its end",
         "the caller hung up or a proxy in front cut the body; the provider should retry";
+    ExpectationUnknown, "expectation_unknown", EXPECTATION_FAILED, Client,
+        "the request expects something other than `100-continue`",
+        "look at what sends it: providers expect nothing else";
     BodyEncoded, "body_encoded", UNSUPPORTED_MEDIA_TYPE, Client,
         "the body has a Content-Encoding, and what is signed is the plain body",
         "turn compression off in the provider's dashboard or in the proxy in front";

@@ -1,5 +1,7 @@
 //! `gatepost providers`.
 
+use std::fmt::Write as _;
+
 use super::{NO, Outcome, say, tell};
 use crate::config::grammar::PROVIDER;
 use crate::config::problem::Problems;
@@ -100,12 +102,14 @@ fn route(name: &str, provider: &Table) -> String {
     let public = steps
         .iter()
         .any(|step| step.text("scheme") == Some("signature"));
+    // Writing to a String cannot fail.
     if public {
-        text.push_str(&format!(
-            "public_key = {{ file = \"/run/secrets/{name}.pem\" }}\n"
-        ));
+        let _ = writeln!(
+            text,
+            "public_key = {{ file = \"/run/secrets/{name}.pem\" }}"
+        );
     } else {
-        text.push_str(&format!("secret = {{ file = \"/run/secrets/{name}\" }}\n"));
+        let _ = writeln!(text, "secret = {{ file = \"/run/secrets/{name}\" }}");
     }
     text
 }

@@ -196,6 +196,8 @@ fn address(arguments: &Arguments, listen: &Listen) -> Result<SocketAddr, String>
             };
             Ok(SocketAddr::new(ip, address.port()))
         }
-        _ => Err("`server.listen` names no TCP port: say where with `--to HOST:PORT`".into()),
+        Listen::Tcp(_) | Listen::Unix(_) => {
+            Err("`server.listen` names no TCP port: say where with `--to HOST:PORT`".into())
+        }
     }
 }

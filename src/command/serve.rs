@@ -24,7 +24,7 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
         path: Some(path.to_path_buf()),
         environment,
     };
-    server::run(config, watched, origin, Control::default()).map_err(|error| {
+    server::run(config, watched, &origin, Control::default()).map_err(|error| {
         tell(&format!("error: {error}"));
         IO
     })

@@ -82,7 +82,14 @@ pub async fn respond(
 ) -> Response<ResponseBody> {
     let version = request.version();
     let mut entry = Entry::new(&gate.telemetry, Instant::now());
-    let outcome = handle(&gate, &pool, peer, request, Moment::now(), &mut entry).await;
+    // Boxed, so that an idle connection keeps no room for it.
+    let line = handle(&gate, &pool, peer, request, Moment::now(), &mut entry);
+    let outcome = super::panic::caught(Box::pin(line))
+        .await
+        .unwrap_or_else(|| {
+            gate.telemetry.metrics.panicked();
+            Err(Rejection::Internal)
+        });
     let (mut response, rejection) = match outcome {
         Ok(response) => (response, None),
         Err(rejection) => (refusal(rejection, version, &entry), Some(rejection)),
@@ -91,6 +98,10 @@ pub async fn respond(
     response
         .headers_mut()
         .insert(name, entry.request_id_value());
+    if peer.draining && version != Version::HTTP_2 && !response.headers().contains_key(CONNECTION) {
+        let headers = response.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     entry.finish(response.status(), rejection);
     response
 }

@@ -152,7 +152,7 @@ fn claim(gate: &Gate, route: &Route, headers: &mut HeaderMap, verified: &Verifie
     }
 }
 
-/// The binary mode of CloudEvents 1.0.2 (HTTP binding §3.1), where all required attributes exist.
+/// The binary mode of `CloudEvents` 1.0.2 (HTTP binding §3.1), where all required attributes exist.
 fn cloudevent(route: &Route, headers: &mut HeaderMap, event: &Event) {
     let ([kind], Some(id)) = (event.types.as_slice(), &event.id) else {
         return;

@@ -1,6 +1,6 @@
 //! What hyper lets pass and a proxy must not: heads that two readers read differently.
 
-use http::header::{CONTENT_ENCODING, HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_ENCODING, EXPECT, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, Version};
 
@@ -33,6 +33,14 @@ pub(crate) fn require_unambiguous(parts: &Parts) -> Result<&str, Rejection> {
     };
     if headers.keys().any(alias) {
         return Err(Rejection::RequestMalformed);
+    }
+    // RFC 9110 §10.1.1: the only expectation there is.
+    let expectations = headers.get_all(EXPECT).iter();
+    if expectations
+        .map(http::HeaderValue::as_bytes)
+        .any(|value| !value.eq_ignore_ascii_case(b"100-continue"))
+    {
+        return Err(Rejection::ExpectationUnknown);
     }
     host(parts, headers).ok_or(Rejection::RequestMalformed)
 }

@@ -48,12 +48,8 @@ pub(super) async fn read(
     if announced.is_some_and(|length| length > limit as u64) {
         return broken(Rejection::BodyTooLarge, body, Some(incoming));
     }
-    let expected = announced
-        .and_then(|length| usize::try_from(length).ok())
-        .unwrap_or(0);
-    let Some(mut reserved) = budget.reserve(expected) else {
-        return broken(Rejection::Overloaded, body, Some(incoming));
-    };
+    // Only what has arrived counts: an announcement costs its sender nothing.
+    let mut reserved = budget.empty();
     let mut incoming = incoming;
     let reading = async {
         while !incoming.is_end_stream() {

@@ -5,6 +5,7 @@ mod forward;
 mod framing;
 mod gate;
 mod intake;
+mod panic;
 mod permit;
 mod rate;
 
@@ -33,6 +34,8 @@ pub struct Peer {
     pub address: IpAddr,
     /// Whether it came over TLS.
     pub secure: bool,
+    /// Whether the process is stopping: then a connection ends with its answer.
+    pub draining: bool,
 }
 
 /// One request, from its head to the head of its answer.
@@ -80,7 +83,12 @@ async fn handle<'g>(
         client,
         slot,
     };
-    forward::forward(passage, parts, permit, entry).await // 11
+    match forward::forward(passage, parts, permit, entry).await {
+        // 11
+        // A native sidecar outlives the app: it is not down, it has stopped, and so have we.
+        Err(Rejection::UpstreamUnreachable) if peer.draining => Err(Rejection::Draining),
+        outcome => outcome,
+    }
 }
 
 /// How far the head alone takes a request.

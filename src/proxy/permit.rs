@@ -51,7 +51,7 @@ impl Permit {
         );
         match route.mode {
             Mode::Observe(_) if !broken => Ok(Self(Ground::Observed(refused))),
-            _ => Err(refused.rejection),
+            Mode::Enforce(_) | Mode::Observe(_) | Mode::Passthrough => Err(refused.rejection),
         }
     }
 

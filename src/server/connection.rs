@@ -12,7 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 
-use super::{Phase, Shared};
+use super::{LINGER, Phase, Shared};
 use crate::address::ClientSource;
 use crate::address::proxy_protocol::{MAX_HEADER, Parsed, parse};
 use crate::proxy::{Gate, Peer, respond};
@@ -54,6 +54,7 @@ pub(super) async fn serve(connection: Connection, socket: Socket) {
     let peer = Peer {
         address,
         secure: tls.is_some(),
+        draining: false,
     };
     let Some(tls) = tls else {
         let (socket, h2) = if shared.server.h2c {
@@ -84,10 +85,13 @@ where
     let draining = async {
         // The sender lives as long as the process.
         drop(phase.wait_for(|phase| *phase == Phase::Draining).await);
+        tokio::time::sleep(LINGER).await;
     };
     // Each request takes the newest configuration; one that has begun keeps its own.
     let service = service_fn(|request| {
         let (gate, pool) = (shared.gate.load_full(), pool.clone());
+        let draining = shared.draining();
+        let peer = Peer { draining, ..peer };
         async move { Ok::<_, Infallible>(respond(gate, pool, peer, request).await) }
     });
     let limits = &gate.limits;

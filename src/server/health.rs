@@ -56,10 +56,9 @@ fn health(shared: &Shared, request: &Request<Incoming>) -> Response<Full<Bytes>>
         return response;
     }
     match request.uri().path() {
-        // Neither depends on the app: the kubelet starts it only after us.
-        "/startupz" | "/livez" => text(StatusCode::OK, "ok\n"),
         "/readyz" if shared.draining() => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
-        "/readyz" => text(StatusCode::OK, "ok\n"),
+        // None of them depends on the app: the kubelet starts it only after us.
+        "/startupz" | "/livez" | "/readyz" => text(StatusCode::OK, "ok\n"),
         "/metrics" => {
             let mut response = Response::new(Full::from(shared.telemetry.metrics.render()));
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

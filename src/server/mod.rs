@@ -12,6 +12,7 @@ mod supervisor;
 mod worker;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -24,6 +25,10 @@ use crate::budget::Budget;
 use crate::config::Config;
 use crate::proxy::Gate;
 use crate::telemetry::Telemetry;
+
+/// For so long after the signal connections are still taken, and idle ones kept: a request that is
+/// on its way when the signal comes is answered, with `Connection: close`, not reset.
+const LINGER: std::time::Duration = std::time::Duration::from_millis(300);
 
 /// How far the process is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +47,8 @@ struct Shared {
     telemetry: Arc<Telemetry>,
     connections: Budget,
     phase: watch::Sender<Phase>,
+    /// The same as the phase, for each request to look at.
+    draining: AtomicBool,
     server: Settings,
     started: Instant,
 }
@@ -74,12 +81,19 @@ impl Shared {
             gate: ArcSwap::from_pointee(Gate::new(config, telemetry.clone())),
             telemetry,
             phase: watch::Sender::new(Phase::Serving),
+            draining: AtomicBool::new(false),
             server,
             started: Instant::now(),
         }
     }
 
+    /// Ends readiness at once; connections follow (see [`LINGER`]).
+    fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.phase.send_replace(Phase::Draining);
+    }
+
     fn draining(&self) -> bool {
-        *self.phase.borrow() == Phase::Draining
+        self.draining.load(Ordering::Relaxed)
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::health::{self, Desk};
 use super::listen::Listener;
 use super::reload::{Origin, Watch, reload};
-use super::{Phase, Shared, worker};
+use super::{Shared, worker};
 use crate::config::{Config, Listen};
 use crate::socket::Socket;
 use crate::telemetry::{Level, Log, Telemetry};
@@ -39,7 +39,7 @@ pub struct Control {
 pub fn run(
     config: Config,
     watched: Vec<std::path::PathBuf>,
-    origin: Origin,
+    origin: &Origin,
     control: Control,
 ) -> io::Result<()> {
     let log = control
@@ -100,7 +100,7 @@ pub fn run(
         }
         supervise(
             &shared,
-            &origin,
+            origin,
             Watch::new(watched),
             polling,
             control.stop,
@@ -205,7 +205,7 @@ async fn drain(
     log.write(Level::Info, "draining", |line| {
         line.number("connections", shared.connections.used());
     });
-    shared.phase.send_replace(Phase::Draining);
+    shared.drain();
     let finished = tokio::task::spawn_blocking(move || {
         for worker in workers {
             // A worker that panicked has no connection left to finish.

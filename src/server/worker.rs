@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::connection::{self, Connection};
 use super::listen::Listener;
-use super::{Phase, Shared};
+use super::{LINGER, Phase, Shared};
 use crate::socket::Socket;
 use crate::telemetry::Level;
 use crate::upstream::Pool;
@@ -26,8 +27,15 @@ pub(super) async fn serve(shared: Arc<Shared>, listener: Listener) -> io::Result
     let (alive, mut ended) = mpsc::channel::<()>(1);
     let mut phase = shared.phase.subscribe();
     let mut tick = tokio::time::interval(Duration::from_secs(1));
-    while *phase.borrow_and_update() == Phase::Serving {
+    let mut closing = pin!(async move {
+        // The sender lives as long as the process.
+        drop(phase.wait_for(|phase| *phase == Phase::Draining).await);
+        tokio::time::sleep(LINGER).await;
+    });
+    loop {
         tokio::select! {
+            // Accepting comes first: nobody who is waiting already is left behind.
+            biased;
             accepted = listener.accept() => match accepted {
                 Ok((socket, peer)) => accept(&shared, &pool, &alive, socket, peer),
                 Err(error) => {
@@ -37,8 +45,8 @@ pub(super) async fn serve(shared: Arc<Shared>, listener: Listener) -> io::Result
                     tokio::time::sleep(REST).await;
                 }
             },
+            () = &mut closing => break,
             _ = tick.tick() => pool.expire(shared.gate.load().upstream.pool_idle),
-            _ = phase.changed() => {}
         }
     }
     drop((listener, alive));

@@ -41,7 +41,7 @@ impl PrivateKey {
     /// A new RSA key of 2048 bits.
     pub fn generate_rsa() -> Result<Self, SignError> {
         let pair = aws_lc_rs::rsa::KeyPair::generate(KeySize::Rsa2048).map_err(|_| FAILED)?;
-        Self::from_der(pair.as_der().map_err(|_| FAILED)?.as_ref())
+        Ok(Self::from_der(pair.as_der().map_err(|_| FAILED)?.as_ref()))
     }
 
     /// Reads a key in PKCS#8 PEM.
@@ -50,15 +50,15 @@ impl PrivateKey {
         use rustls::pki_types::pem::PemObject as _;
         let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes())
             .map_err(|_| SignError("this is not a private key in PKCS#8 PEM"))?;
-        Self::from_der(der.secret_pkcs8_der())
+        Ok(Self::from_der(der.secret_pkcs8_der()))
     }
 
-    fn from_der(der: &[u8]) -> Result<Self, SignError> {
+    fn from_der(der: &[u8]) -> Self {
         let rsa = RsaPrivateKey::from_pkcs8_der(der).ok();
-        Ok(Self {
+        Self {
             der: Zeroizing::new(der.to_vec()),
             rsa,
-        })
+        }
     }
 
     /// The public half of an RSA key, in SPKI PEM.
@@ -81,7 +81,7 @@ impl PrivateKey {
             .or_else(|| ecdsa(&ECDSA_P384_SHA384_ASN1_SIGNING))
             .or_else(|| Ed25519KeyPair::generate_pkcs8(&random).ok())
             .ok_or(FAILED)?;
-        Self::from_der(made.as_ref())
+        Ok(Self::from_der(made.as_ref()))
     }
 
     /// Signs `message`.

@@ -22,6 +22,7 @@ pub struct Metrics {
     duration: Family<Timed, Histogram, fn() -> Histogram>,
     observing: Family<Named, Gauge>,
     reload: Gauge,
+    panics: Counter,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -75,12 +76,19 @@ impl Metrics {
         reload.set(1);
         let help = "1 if the last reload of the configuration was good";
         registry.register("config_last_reload_successful", help, reload.clone());
+        let panics = Counter::default();
+        registry.register(
+            "panics",
+            "Requests ended by a fault in gatepost",
+            panics.clone(),
+        );
         Self {
             registry,
             requests,
             duration,
             observing,
             reload,
+            panics,
         }
     }
 
@@ -101,6 +109,11 @@ impl Metrics {
     /// Notes how a reload ended.
     pub fn reloaded(&self, good: bool) {
         self.reload.set(i64::from(good));
+    }
+
+    /// Counts a request that a fault of ours ended.
+    pub fn panicked(&self) {
+        self.panics.inc();
     }
 
     /// Counts one request.

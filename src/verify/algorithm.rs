@@ -220,7 +220,7 @@ fn pss(hash: Hash, salt: RsaPssSaltLength) -> &'static RsaParameters {
     let number = match salt {
         RsaPssSaltLength::Custom(length) => u32::from(length),
         RsaPssSaltLength::Digest => u32::MAX,
-        _ => u32::MAX - 1,
+        RsaPssSaltLength::Max | _ => u32::MAX - 1,
     };
     let mut kept = KEPT
         .lock()

@@ -68,7 +68,7 @@ enum Family {
 pub struct Key {
     id: Option<String>,
     family: Family,
-    key: DecodingKey,
+    decoding: DecodingKey,
 }
 
 impl std::fmt::Debug for Key {
@@ -82,17 +82,17 @@ impl std::fmt::Debug for Key {
 impl Key {
     /// A shared secret.
     pub fn shared(secret: &Secret) -> Self {
-        let key = DecodingKey::from_secret(secret.expose());
+        let decoding = DecodingKey::from_secret(secret.expose());
         Self {
             id: None,
             family: Family::Shared,
-            key,
+            decoding,
         }
     }
 
     /// A public key.
     pub fn public(public: &PublicKey) -> Self {
-        let (family, key) = match &public.material {
+        let (family, decoding) = match &public.material {
             Material::Ed25519(bytes) => (Family::Ed25519, DecodingKey::from_ed_der(bytes)),
             Material::P256(point) => (Family::P256, DecodingKey::from_ec_der(point)),
             Material::P384(point) => (Family::P384, DecodingKey::from_ec_der(point)),
@@ -104,14 +104,14 @@ impl Key {
         Self {
             id: public.id.clone(),
             family,
-            key,
+            decoding,
         }
     }
 
     /// The bytes of a shared secret, for signing.
     pub fn shared_secret(&self) -> Option<&[u8]> {
         if self.family == Family::Shared {
-            self.key.try_get_as_bytes().ok()
+            self.decoding.try_get_as_bytes().ok()
         } else {
             None
         }
@@ -167,6 +167,10 @@ pub static ALGORITHMS: [Known; 12] = [
 
 /// How far a token step got on the head alone.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack, once a request"
+)]
 pub(super) enum Outcome {
     NeedsBody(Begun),
     Passed(Proof),
@@ -269,7 +273,7 @@ impl Jwt {
         now: Moment,
     ) -> Result<std::sync::Arc<str>, Rejection> {
         for held in self.keys.candidates(now, None) {
-            let Key { id, key, .. } = &held.key;
+            let Key { id, decoding, .. } = &held.key;
             let other = matches!((id, key_id), (Some(held), Some(asked)) if held != asked);
             if other || !held.key.serves(algorithm) {
                 continue;
@@ -277,7 +281,7 @@ impl Jwt {
             let verdict = jsonwebtoken::crypto::verify(
                 signature,
                 signed.as_bytes(),
-                key,
+                decoding,
                 algorithm.algorithm,
             );
             if verdict.is_ok_and(|genuine| genuine) {

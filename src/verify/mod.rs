@@ -227,7 +227,7 @@ impl<'p> Group<'p> {
             match step.begin(head, now) {
                 Ok(Progress::Passed(proof)) => return Ok(Self::Passed(proof)),
                 Ok(Progress::NeedsBody(begun)) => open.push(begun),
-                Err(rejection) => refusal = nearer(refusal, rejection),
+                Err(rejection) => refusal = Some(nearer(refusal, rejection)),
             }
         }
         match refusal {
@@ -252,7 +252,7 @@ impl<'p> Group<'p> {
             };
             match outcome {
                 Ok(proof) => return Ok(proof),
-                Err(rejection) => refusal = nearer(refusal, rejection),
+                Err(rejection) => refusal = Some(nearer(refusal, rejection)),
             }
         }
         // An empty group cannot be compiled; it must not pass either.
@@ -274,6 +274,10 @@ impl Step {
 }
 
 /// How far a step got on the head alone.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack, once a request"
+)]
 enum Progress<'p> {
     NeedsBody(Begun<'p>),
     Passed(Proof),
@@ -301,7 +305,7 @@ impl Step {
 
 /// Of two refusals in an `any`, the one that got further: a wrong signature says more than the
 /// absence of the other credential. A repeated credential is never hidden.
-fn nearer(earlier: Option<Rejection>, later: Rejection) -> Option<Rejection> {
+fn nearer(earlier: Option<Rejection>, later: Rejection) -> Rejection {
     let absent = |rejection: Rejection| {
         matches!(
             rejection,
@@ -309,8 +313,8 @@ fn nearer(earlier: Option<Rejection>, later: Rejection) -> Option<Rejection> {
         )
     };
     match earlier {
-        Some(earlier) if earlier == Rejection::CredentialRepeated || absent(later) => Some(earlier),
-        _ => Some(later),
+        Some(earlier) if earlier == Rejection::CredentialRepeated || absent(later) => earlier,
+        _ => later,
     }
 }
 

@@ -72,7 +72,7 @@ fn demonstrate() -> Result<bool, String> {
         path: None,
         environment,
     };
-    let server = std::thread::spawn(move || server::run(config, Vec::new(), origin, control));
+    let server = std::thread::spawn(move || server::run(config, Vec::new(), &origin, control));
     let Ok(Listen::Tcp(address)) = bound.recv_timeout(TIMEOUT) else {
         return Err(match server.join() {
             Ok(Err(error)) => error.to_string(),

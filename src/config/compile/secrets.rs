@@ -136,12 +136,18 @@ impl Compiler<'_> {
         if let Some(node) = table.get("env") {
             let name = node.text()?;
             let Some(bytes) = self.environment.variable(name) else {
-                self.missing.push(format!("environment variable {name}"));
+                // A secret pasted in place of a name must not be repeated.
+                let shown = if looks_like_a_variable(name) {
+                    name
+                } else {
+                    "named here"
+                };
+                self.missing.push(format!("environment variable {shown}"));
                 self.problems.error(
                     node.span,
-                    format!("the environment variable `{name}` is not set"),
+                    format!("the environment variable {shown} is not set"),
                     "not set",
-                    format!("set {name}, or use {{ file = \"…\" }}"),
+                    "set it, or use { file = \"…\" }",
                 );
                 return None;
             };
@@ -228,7 +234,12 @@ impl Compiler<'_> {
 fn sources(node: &Node) -> &[Node] {
     match &node.value {
         Value::List(list) => list,
-        _ => std::slice::from_ref(node),
+        Value::Text(_)
+        | Value::Integer(_)
+        | Value::Float(_)
+        | Value::Flag(_)
+        | Value::Time(_)
+        | Value::Table(_) => std::slice::from_ref(node),
     }
 }
 
@@ -245,11 +256,20 @@ fn value_span(node: &Node) -> Span {
         .unwrap_or(node.span)
 }
 
+fn looks_like_a_variable(name: &str) -> bool {
+    name.bytes()
+        .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+}
+
 fn describe(error: &std::io::Error) -> &'static str {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file",
-        std::io::ErrorKind::PermissionDenied => "permission denied",
-        std::io::ErrorKind::IsADirectory => "it is a directory",
-        _ => "reading failed",
+    let is = |kind| error.kind() == kind;
+    if is(std::io::ErrorKind::NotFound) {
+        "there is no such file"
+    } else if is(std::io::ErrorKind::PermissionDenied) {
+        "permission denied"
+    } else if is(std::io::ErrorKind::IsADirectory) {
+        "it is a directory"
+    } else {
+        "reading failed"
     }
 }

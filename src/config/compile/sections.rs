@@ -15,6 +15,8 @@ use crate::upstream::{Host, Settings, Target};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
+/// Below this not even a plain delivery fits.
+const LEAST_HEAD: usize = KIB;
 
 impl Compiler<'_> {
     pub(super) fn server(&mut self, table: &Table) -> Option<Server> {
@@ -211,14 +213,12 @@ impl Compiler<'_> {
             in_flight: count("in_flight", 1024),
             buffered: table.size("buffered").unwrap_or(256 * MIB),
         };
-        // hyper's read buffer has a floor (`max_buf_size` panics below it).
-        const LEAST: usize = 8 * KIB;
-        if limits.header_bytes < LEAST
+        if limits.header_bytes < LEAST_HEAD
             && let Some(node) = table.get("header_bytes")
         {
             self.problems.error(
                 node.span,
-                "a request head needs 8KiB at least",
+                "a request head needs 1KiB at least",
                 "too small",
                 "write \"16KiB\"",
             );

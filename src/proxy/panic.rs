@@ -1,0 +1,33 @@
+//! A panic ends one request and nothing else.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// Runs `future` to its end; `None` when it panicked. What it held is dropped: locks are taken
+/// again whatever happened under them, and counts are given back by their guards.
+pub(super) async fn caught<F: Future>(mut future: Pin<Box<F>>) -> Option<F::Output> {
+    std::future::poll_fn(|context| poll(future.as_mut(), context)).await
+}
+
+fn poll<F: Future>(future: Pin<&mut F>, context: &mut Context<'_>) -> Poll<Option<F::Output>> {
+    match catch_unwind(AssertUnwindSafe(|| future.poll(context))) {
+        Ok(poll) => poll.map(Some),
+        Err(_) => Poll::Ready(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_outcome() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        assert_eq!(runtime.block_on(caught(Box::pin(async { 1 }))), Some(1));
+        let panicked = runtime.block_on(caught(Box::pin(async { panic!("as a bug would") })));
+        assert_eq!(panicked, None::<()>);
+    }
+}
