@@ -49,7 +49,7 @@ fn a_message_is_made_of_any_part_of_the_request() {
         let changed: [(bool, Delivery); 6] = [
             (covers("{body") || covers("{json"), Delivery { body: BODY.replace("Value", "Other").into(), ..good.clone() }),
             (covers("{method"), Delivery { method: "PUT".into(), ..good.clone() }),
-            (covers("{query") || covers("{url"), Delivery { target: target.replace("a%20b", "a%20c"), ..good.clone() }),
+            (covers("{query:x") || covers("{url"), Delivery { target: target.replace("a%20b", "a%20c"), ..good.clone() }),
             (covers("{header"), good.clone().with("X-Extra", "extra  value")),
             (covers("{id"), good.clone().with("X-Id", "id-8")),
             (covers("{url") || covers("{host"), good.clone().header("Host", "evil.example")),
@@ -87,13 +87,4 @@ fn a_message_that_cannot_be_built_does_not_start() {
         let output = setup(&app, &step).run(&["check"]);
         assert_eq!(output.status.code(), Some(78), "{message}");
     }
-}
-
-/// A fixed signature would let everybody who saw one request send any other.
-#[test]
-fn a_message_without_the_body_is_at_least_warned_of() {
-    let app = Upstream::recording();
-    let output = setup(&app, "scheme = \"hmac\", header = \"X-Sig\", message = \"{path}\"").run(&["check"]);
-    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(text.contains("body"), "{text}");
 }

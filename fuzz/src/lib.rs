@@ -1,0 +1,3 @@
+//! The fuzz targets, one function each, so that the ordinary tests run them too.
+
+pub mod targets;

@@ -1,0 +1,267 @@
+//! One function per parser of hostile input. Each must return for any bytes; what it asserts must
+//! hold for any bytes.
+
+use gatepost::address::proxy_protocol::{self, Parsed};
+use gatepost::address::{AddressList, ClientSource, Network, Trust};
+use gatepost::config::{self, Environment};
+use gatepost::event::{MAX_BYTES, Parts, Rules, Source, header_value};
+use gatepost::json::Pointer;
+use gatepost::route::{Pattern, is_ambiguous};
+use gatepost::secret::Secret;
+use gatepost::verify::format::Format;
+use gatepost::verify::jwt::{ALGORITHMS, Jwt, Key};
+use gatepost::verify::public_key::PublicKey;
+use gatepost::verify::template::Template;
+use gatepost::verify::{Body, Head, Held, Moment, Plan, Ring, Step};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// A target and its name: that of its corpus folder.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const ALL: [Target; 9] = [
+    ("address", address),
+    ("event", event),
+    ("format", format),
+    ("jwt", jwt),
+    ("path", path),
+    ("proxy_protocol", proxy),
+    ("public_key", public_key),
+    ("template", template),
+    ("toml", toml),
+];
+
+/// Address lists, X-Forwarded-For, Forwarded.
+pub fn address(data: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(data)
+        && let Ok(network) = Network::parse(text)
+    {
+        let again = Network::parse(&network.to_string()).expect("what is printed is read");
+        assert_eq!(again, network);
+    }
+    let peer = "10.0.0.1".parse().expect("an address");
+    let proxies = AddressList::new(vec![Network::parse("10.0.0.0/8").expect("a network")]);
+    for (source, name) in [
+        (ClientSource::XForwardedFor, "x-forwarded-for"),
+        (ClientSource::Forwarded, "forwarded"),
+        (
+            ClientSource::Header(HeaderName::from_static("x-real-ip")),
+            "x-real-ip",
+        ),
+    ] {
+        let mut headers = HeaderMap::new();
+        for line in data.split(|byte| *byte == b'\n') {
+            if let Ok(value) = HeaderValue::from_bytes(line) {
+                headers.append(HeaderName::from_static(name), value);
+            }
+        }
+        let trust = Trust {
+            proxies: proxies.clone(),
+            source,
+        };
+        let client = trust.client(peer, &headers);
+        // What the nearest proxy appended decides, whatever stands before it.
+        if name == "x-forwarded-for" {
+            headers.append(
+                HeaderName::from_static(name),
+                HeaderValue::from_static("203.0.113.9"),
+            );
+            let appended: std::net::IpAddr = "203.0.113.9".parse().expect("an address");
+            assert_eq!(trust.client(peer, &headers), Ok(appended));
+        }
+        drop(client);
+    }
+}
+
+/// Event extraction and header values.
+pub fn event(data: &[u8]) {
+    let pointer = |text| Source::Json(Pointer::parse(text).expect("a pointer"));
+    let rules = Rules::new(
+        vec![
+            pointer("/*/type"),
+            pointer("/type"),
+            Source::Form("type".into()),
+        ],
+        vec![pointer("/id"), Source::Query("id".into())],
+        vec![pointer("/a/b/0")],
+        false,
+    );
+    let headers = HeaderMap::new();
+    let query = std::str::from_utf8(data).ok();
+    let parts = Parts {
+        headers: &headers,
+        query,
+        body: data,
+        claims: Some(data),
+    };
+    let event = rules
+        .read(&parts)
+        .expect("an event that is not required is never refused");
+    for text in event.types.iter().chain(&event.id) {
+        let value = header_value(text);
+        assert!(value.len() <= MAX_BYTES);
+        assert!(
+            value
+                .as_bytes()
+                .iter()
+                .all(|byte| (b' '..=b'~').contains(byte))
+        );
+    }
+}
+
+/// Signature headers.
+pub fn format(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let (format, value) = text
+        .split_once('\n')
+        .unwrap_or(("t={timestamp},v1={signature}", text));
+    let shipped = [
+        "{signature}",
+        "v1,{signature} ",
+        "{id}.{signature}",
+        "k={key_id}:{signature}",
+    ];
+    for format in shipped.into_iter().chain([format]) {
+        if let Ok(format) = Format::compile(format)
+            && let Some(parsed) = format.parse(value)
+        {
+            assert!((1..=16).contains(&parsed.signatures.len()));
+        }
+    }
+}
+
+/// Tokens: none that was not signed passes.
+pub fn jwt(data: &[u8]) {
+    let Ok(value) = HeaderValue::from_bytes(data) else {
+        return;
+    };
+    let secret = Secret::new(b"a secret that the fuzzer does not know".to_vec());
+    let held = Held {
+        name: "k".into(),
+        not_before: None,
+        until: None,
+        key: Key::shared(&secret),
+    };
+    let step = Jwt {
+        header: http::header::AUTHORIZATION,
+        prefix: String::new(),
+        algorithms: ALGORITHMS.iter().collect(),
+        issuers: vec!["i".into()],
+        audiences: Vec::new(),
+        required: vec!["exp".into()],
+        leeway: std::time::Duration::from_secs(60),
+        max_age: None,
+        body_hash: None,
+        keys: Ring::new(vec![held]),
+    };
+    let plan = Plan {
+        addresses: None,
+        groups: vec![vec![Step::Jwt(Box::new(step))]],
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(http::header::AUTHORIZATION, value);
+    let head = Head {
+        method: "POST",
+        path: "/",
+        query: None,
+        headers: &headers,
+    };
+    let client = std::net::Ipv4Addr::LOCALHOST.into();
+    let refusal = plan
+        .admit(client, &head, Moment::UNIX_EPOCH)
+        .expect_err("nobody signed this");
+    assert!(refusal.status().is_client_error());
+}
+
+/// Paths: what is not ambiguous has no second reading.
+pub fn path(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    if !is_ambiguous(text) {
+        assert!(!text.contains("//") && !text.contains('\\'));
+        assert!(
+            text.split('/')
+                .all(|segment| segment != "." && segment != "..")
+        );
+    }
+    if let Ok(Pattern::Exact(path) | Pattern::Prefix(path)) = Pattern::parse(text) {
+        assert!(!is_ambiguous(&path));
+    }
+}
+
+/// PROXY headers: a whole one is whole whatever follows.
+pub fn proxy(data: &[u8]) {
+    if let Ok(parsed @ Parsed::Complete { length, .. }) = proxy_protocol::parse(data) {
+        assert!(length <= data.len());
+        assert_eq!(proxy_protocol::parse(&data[..length]), Ok(parsed));
+        assert_eq!(
+            proxy_protocol::parse(&data[..length - 1]),
+            Ok(Parsed::Incomplete)
+        );
+    }
+}
+
+/// Public keys in every form.
+pub fn public_key(data: &[u8]) {
+    if let Ok(keys) = PublicKey::read_all(data) {
+        assert!(!keys.is_empty());
+    }
+}
+
+/// Message templates.
+pub fn template(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let (message, body) = text.split_once('\n').unwrap_or((text, ""));
+    let Ok(template) = Template::compile(message, Some("https://a.example")) else {
+        return;
+    };
+    let body = Body::from(bytes::Bytes::copy_from_slice(body.as_bytes()));
+    let headers = HeaderMap::new();
+    let head = Head {
+        method: "POST",
+        path: "/p",
+        query: Some("a=b"),
+        headers: &headers,
+    };
+    let claim = gatepost::verify::Claim::default();
+    let context = gatepost::verify::template::Context {
+        head: &head,
+        claim: &claim,
+        body: Some(&body),
+        secret: b"secret",
+    };
+    let mut whole = Vec::new();
+    let fed = template.feed(&context, |bytes| whole.extend_from_slice(bytes));
+    if let (Ok(()), Some(at)) = (fed, template.body_at()) {
+        let mut parts = Vec::new();
+        template
+            .feed_before(at, &context, |bytes| parts.extend_from_slice(bytes))
+            .expect("as whole");
+        body.chunks()
+            .iter()
+            .for_each(|chunk| parts.extend_from_slice(chunk));
+        template
+            .feed_after(at, &context, |bytes| parts.extend_from_slice(bytes))
+            .expect("as whole");
+        assert_eq!(whole, parts);
+    }
+}
+
+/// `sidecar.toml`: every text is a configuration or a report.
+pub fn toml(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let environment = Environment {
+        inline: true,
+        variables: Some(Default::default()),
+    };
+    let loaded = config::parse("fuzz.toml", text, "/nonexistent".into(), &environment);
+    assert_eq!(loaded.config.is_none(), loaded.problems.errors() > 0);
+    assert_eq!(loaded.report(false).is_empty(), loaded.problems.is_empty());
+}
