@@ -180,3 +180,11 @@ pub fn exchange(address: SocketAddr, bytes: &[u8]) -> Response {
 pub fn try_exchange(address: SocketAddr, bytes: &[u8]) -> Option<Response> {
     Client::connect(address).send(bytes).answer()
 }
+
+/// Sends `bytes` and reads whatever comes back until the end of the connection.
+pub fn try_exchange_raw(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+    let mut client = Client::connect(address);
+    client.send(bytes).finish();
+    while client.more() > 0 {}
+    client.unread
+}
