@@ -103,6 +103,11 @@ impl<'g> Entry<'g> {
         self.telemetry
             .metrics
             .count(self.route, outcome, reason, elapsed);
+        if let (Some(route), "forwarded") = (self.route, outcome) {
+            self.telemetry
+                .metrics
+                .count_events(route, &self.event_types);
+        }
         let level = match rejection.map(Rejection::fault) {
             None | Some(Fault::Client) => Level::Info,
             Some(Fault::Gatepost | Fault::Upstream) => Level::Error,

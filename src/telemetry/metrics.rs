@@ -20,6 +20,7 @@ pub struct Metrics {
     registry: Registry,
     requests: Family<Request, Counter>,
     duration: Family<Timed, Histogram, fn() -> Histogram>,
+    events: Family<Kind, Counter>,
     observing: Family<Named, Gauge>,
     reload: Gauge,
     panics: Counter,
@@ -44,6 +45,12 @@ struct Named {
     route: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kind {
+    route: String,
+    event_type: String,
+}
+
 /// From half a millisecond to the default `upstream.timeout`.
 fn buckets() -> Histogram {
     Histogram::new([
@@ -64,6 +71,9 @@ impl Metrics {
         let duration = Family::new_with_constructor(buckets as fn() -> Histogram);
         let help = "Time from the head of a request to the head of its answer";
         registry.register_with_unit("request_duration", help, Unit::Seconds, duration.clone());
+        let events = Family::default();
+        let help = "Forwarded events by type; those the provider does not document are \"other\"";
+        registry.register("events", help, events.clone());
         let observing = Family::default();
         registry.register(
             "observe_mode",
@@ -86,6 +96,7 @@ impl Metrics {
             registry,
             requests,
             duration,
+            events,
             observing,
             reload,
             panics,
@@ -143,6 +154,19 @@ impl Metrics {
         self.duration
             .get_or_create(&labels)
             .observe(elapsed.as_secs_f64());
+    }
+
+    /// Counts the events of a forwarded request. Only documented types become labels: anything else
+    /// would let a sender make as many series as it likes.
+    pub fn count_events(&self, route: &Route, types: &[String]) {
+        for kind in types {
+            let known = route.known_events.iter().any(|known| known == kind);
+            let labels = Kind {
+                route: route.name.clone(),
+                event_type: if known { kind.clone() } else { "other".into() },
+            };
+            self.events.get_or_create(&labels).inc();
+        }
     }
 
     /// The text that Prometheus reads.
