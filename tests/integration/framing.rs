@@ -258,6 +258,9 @@ fn a_body_is_asked_for_only_when_it_is_wanted() {
     elsewhere.target = "/nowhere".into();
     let response = expecting(&elsewhere).answer().unwrap();
     assert_eq!((response.status, response.interim), (404, vec![]));
+    for unknown in ["200-ok", "100-continue, x", "nonsense"] {
+        gate.refuses(unknown, &good.clone().header("Expect", unknown), 417, "expectation_unknown");
+    }
     assert_eq!(app.received(1).header("expect"), None, "not for the app: the body is here");
 }
 

@@ -107,7 +107,7 @@ fn provoke(gate: &Gatepost) -> Vec<String> {
         bearer("/jwt", &crate::signing::jws(r#"{"alg":"none"}"#, "{}", |_| Vec::new())),
         key("/event"), key("/event").body(r#"{"type":"a","type":"b"}"#), key("/observe").with("X-Key", SENT[0]),
         Delivery::new("PUT", "/key"), Delivery::post("/nowhere"), Delivery::post("/x/../key"),
-        key("/key").header("Host", "a").header("Host", SENT[0]), key("/key").header(SENT[0], "no value"), key("/key"), key("/bearer"),
+        key("/key").header("Host", "a").header("Host", SENT[0]), key("/key").header(SENT[0], "no value"), key("/key").header("Expect", SENT[0]), key("/key"), key("/bearer"),
     ];
     let mut answers: Vec<String> = deliveries
         .iter()

@@ -144,8 +144,8 @@ fn upgrading() -> Upstream {
         let mut reader = Reader { stream: stream.try_clone().unwrap(), journal, unread: Vec::new() };
         while let Some(head) = reader.head() {
             let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
-            if !head.contains("\r\nupgrade: websocket\r\n") && !head.contains("lie") {
-                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nplain").unwrap();
+            if !head.contains("\r\nupgrade: websocket\r\n") && !head.contains("fib") {
+                stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nplain").unwrap();
                 while reader.more() > 0 {}
                 return;
             }
@@ -183,15 +183,15 @@ fn no_verified_route_is_upgraded() {
         let offered = good().header("Connection", "Upgrade").header("Upgrade", "websocket");
         let response = gate.send(&offered);
         assert_eq!((response.status, &*response.text()), (200, "plain"), "{mode}: not offered to the app");
-        let lie = good().header("X-App", "lie");
+        let fib = good().header("X-App", "fib");
         let before = app.journal.connections();
-        let response = gate.send(&lie);
+        let response = gate.send(&fib);
         assert_eq!(response.status, 502, "{mode}: an upgrade nobody asked for");
         gate.expect_problem(mode, &response, "upstream_failed");
         assert!(app.journal.connections() > before);
     }
     let gate = start(&app, PASSTHROUGH);
-    let response = gate.send(&Delivery::new("GET", "/app/lie"));
+    let response = gate.send(&Delivery::new("GET", "/app/fib"));
     assert_eq!(response.status, 502, "passthrough: an upgrade nobody asked for");
 }
 

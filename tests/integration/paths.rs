@@ -132,9 +132,22 @@ fn routes_that_clash_or_cannot_match_do_not_start() {
         ("an encoded slash", route("path = \"/a%2fb\"")),
         ("a query", route("path = \"/a?b\"")),
         ("no path", route("")),
-        ("a path of the app in two readings", route("path = \"/a\"\nupstream_path = \"/a/../b\"")),
     ] {
         let output = Setup::new(&app).env("SECRET", SECRET).toml(&toml).run(&["check"]);
         assert_eq!(output.status.code(), Some(78), "{case}: {output:?}");
+    }
+}
+
+/// Nothing is checked later than start-up (design.md §3).
+#[test]
+fn the_path_of_the_app_is_checked_at_start() {
+    let app = Upstream::recording();
+    for path in ["/a/../b", "a", "", "/a b", "/a?x=1", "/a#b", "/a//b", "/a%2fb", "/\u{e9}", "http://other/a"] {
+        let toml = format!(
+            "[[route]]\npath = \"/a\"\nupstream_path = \"{path}\"\nsecret = {{ env = \"SECRET\" }}\n\
+             verify = [{{ scheme = \"api_key\", header = \"X-Key\" }}]"
+        );
+        let output = Setup::new(&app).env("SECRET", SECRET).toml(&toml).run(&["check"]);
+        assert_eq!(output.status.code(), Some(78), "{path:?}: {output:?}");
     }
 }

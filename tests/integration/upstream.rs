@@ -135,7 +135,9 @@ fn connections_to_the_app_are_used_again_and_dead_ones_are_not() {
         let app = Upstream::answering(move |_| Answer::Close(bytes.clone()));
         let gate = start(&app);
         let mut client = gate.connect();
-        for _ in 0..50 {
+        for sent in 0..50 {
+            // Till then nobody can know that a silent one is dead, and a sent POST is not sent again.
+            app.journal.wait_closed(sent);
             let response = client.send(&good().to_bytes()).answer().unwrap();
             assert_eq!(response.status, 200, "{head:?}: {}", gate.log.text());
         }

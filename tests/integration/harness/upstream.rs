@@ -58,6 +58,7 @@ struct Seen {
     requests: Vec<Received>,
     bytes: usize,
     connections: usize,
+    closed: usize,
 }
 
 /// A plain answer with this status line and body.
@@ -91,7 +92,10 @@ impl Upstream {
             for stream in listener.incoming().map_while(Result::ok) {
                 let connection = shared.connected();
                 let (journal, handler) = (shared.clone(), handler.clone());
-                thread::spawn(move || handler(stream, &journal, connection));
+                thread::spawn(move || {
+                    handler(stream, &journal, connection);
+                    journal.closed();
+                });
             }
         });
         Self { url: format!("http://{address}"), address: Some(address), journal }
@@ -136,6 +140,21 @@ impl Journal {
         let mut seen = self.seen.lock().unwrap();
         seen.connections += 1;
         seen.connections
+    }
+
+    fn closed(&self) {
+        self.seen.lock().unwrap().closed += 1;
+        self.changed.notify_all();
+    }
+
+    /// Waits until the app has hung up on so many connections.
+    pub fn wait_closed(&self, count: usize) {
+        let mut seen = self.seen.lock().unwrap();
+        let start = Instant::now();
+        while seen.closed < count {
+            assert!(start.elapsed() < DEADLINE, "{} closed of {count}", seen.closed);
+            seen = self.changed.wait_timeout(seen, DEADLINE).unwrap().0;
+        }
     }
 
     pub fn requests(&self) -> Vec<Received> {
