@@ -3,14 +3,16 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Hop-by-hop names (RFC 9110 §7.6.1) and those that steer a proxy. `Content-Length` is written
 /// afresh from the bytes that are sent.
-const HOP: [&str; 12] = [
+const HOP: [&str; 13] = [
     "connection",
     "content-length",
+    // Answered already: the body is sent to the app at once (RFC 9110 §10.1.1).
+    "expect",
     "http2-settings",
     "keep-alive",
     "proxy-authenticate",
@@ -24,16 +26,20 @@ const HOP: [&str; 12] = [
 ];
 
 /// Names by which a client could tell the app another address, host, method or URL.
-const OVERRIDES: [&str; 12] = [
+const OVERRIDES: [&str; 16] = [
     "forwarded",
     "proxy",
     "x-client-ip",
     "x-cluster-client-ip",
+    "x-forwarded",
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
     "x-original-host",
+    "x-original-method",
+    "x-original-uri",
     "x-original-url",
+    "x-override-url",
     "x-real-ip",
     "x-rewrite-url",
     "x-host",
@@ -91,16 +97,18 @@ impl Names {
     }
 }
 
-/// A header name as the most careless server reads it: lower case, `_` and `.` as `-`.
+/// A header name as the most careless server reads it: lower case, and everything that is neither
+/// letter nor digit as `-` (WSGI and PHP fold `_` and `.`, lighttpd and old Apache all of it).
 pub fn canonical(name: &str) -> Cow<'_, str> {
-    if name
-        .bytes()
-        .any(|b| matches!(b, b'_' | b'.') || b.is_ascii_uppercase())
-    {
-        Cow::Owned(name.to_ascii_lowercase().replace(['_', '.'], "-"))
-    } else {
-        Cow::Borrowed(name)
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if name.bytes().all(plain) {
+        return Cow::Borrowed(name);
     }
+    let fold = |c: char| match c.to_ascii_lowercase() {
+        c if c.is_ascii_alphanumeric() => c,
+        _ => '-',
+    };
+    Cow::Owned(name.chars().map(fold).collect())
 }
 
 /// Removes everything a client could use to speak in gatepost's or a proxy's name.
@@ -118,6 +126,33 @@ pub fn strip_inbound(headers: &mut HeaderMap, names: &Names, cloudevents: bool) 
             || (cloudevents && name.starts_with("ce-"))
     };
     remove_where(headers, doomed);
+    join_cookies(headers);
+}
+
+/// HTTP/2 may send one cookie per line; HTTP/1 has one line (RFC 9113 §8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let lines: Vec<&[u8]> = headers
+        .get_all(COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    if lines.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&lines.join(&b"; "[..]))
+    {
+        headers.insert(COOKIE, joined);
+    }
+}
+
+/// Whether the nearest hop says the client came over TLS. Only a trusted proxy may be asked. Of a
+/// list the last one is its own word.
+pub fn claims_tls(headers: &HeaderMap) -> bool {
+    const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+    headers
+        .get_all(PROTO)
+        .iter()
+        .next_back()
+        .and_then(|line| line.as_bytes().rsplit(|b| *b == b',').next())
+        .is_some_and(|last| last.trim_ascii().eq_ignore_ascii_case(b"https"))
 }
 
 /// Removes hop-by-hop names from an answer of the app.
@@ -211,6 +246,11 @@ mod tests {
             "x_original_url",
             "te",
             "keep_alive",
+            "x!gatepost~provider",
+            "x-gatepost|provider",
+            "x*forwarded*for",
+            "x-forwarded",
+            "expect",
         ] {
             assert!(stripped(&[(name, "1")]).is_empty(), "{name}");
         }
@@ -238,6 +278,37 @@ mod tests {
             ("x-other", "1"),
         ]);
         assert_eq!(left, ["host", "x-other"]);
+    }
+
+    #[test]
+    fn cookies_of_several_lines_become_one() {
+        let mut headers = HeaderMap::new();
+        for value in ["a=1", "b=2", "c=3"] {
+            headers.append(COOKIE, HeaderValue::from_static(value));
+        }
+        strip_inbound(&mut headers, &Names::new("X-Gatepost-").unwrap(), false);
+        let lines: Vec<_> = headers.get_all(COOKIE).iter().collect();
+        assert_eq!(lines, ["a=1; b=2; c=3"]);
+    }
+
+    #[test]
+    fn the_last_word_about_tls_counts() {
+        for (lines, expected) in [
+            (&[][..], false),
+            (&["https"], true),
+            (&["HTTPS "], true),
+            (&["http"], false),
+            (&["https, http"], false),
+            (&["http,https"], true),
+            (&["https", "http"], false),
+            (&["httpsx"], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("x-forwarded-proto", HeaderValue::from_static(line));
+            }
+            assert_eq!(claims_tls(&headers), expected, "{lines:?}");
+        }
     }
 
     #[test]

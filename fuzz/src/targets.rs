@@ -59,7 +59,8 @@ pub fn address(data: &[u8]) {
             proxies: proxies.clone(),
             source,
         };
-        let client = trust.client(peer, &headers);
+        // Any outcome will do, as long as there is one.
+        let _ = trust.client(peer, &headers);
         // What the nearest proxy appended decides, whatever stands before it.
         if name == "x-forwarded-for" {
             headers.append(
@@ -69,7 +70,6 @@ pub fn address(data: &[u8]) {
             let appended: std::net::IpAddr = "203.0.113.9".parse().expect("an address");
             assert_eq!(trust.client(peer, &headers), Ok(appended));
         }
-        drop(client);
     }
 }
 
@@ -259,7 +259,7 @@ pub fn toml(data: &[u8]) {
     };
     let environment = Environment {
         inline: true,
-        variables: Some(Default::default()),
+        variables: Some(std::collections::BTreeMap::new()),
     };
     let loaded = config::parse("fuzz.toml", text, "/nonexistent".into(), &environment);
     assert_eq!(loaded.config.is_none(), loaded.problems.errors() > 0);

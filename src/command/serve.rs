@@ -43,7 +43,7 @@ pub(super) fn load(path: &Path, environment: &Environment) -> Result<Loaded, u8>
         tell(&loaded.report(colors()));
     }
     if !loaded.missing.is_empty() {
-        tell("To start, set these:");
+        tell("\nTo start, set these:");
         let mut missing = loaded.missing.clone();
         missing.sort();
         missing.dedup();
@@ -54,7 +54,7 @@ pub(super) fn load(path: &Path, environment: &Environment) -> Result<Loaded, u8>
     if loaded.config.is_none() {
         let errors = loaded.problems.errors();
         tell(&format!(
-            "{}: {errors} {}, nothing was started",
+            "\n{}: {errors} {}, nothing was started",
             path.display(),
             if errors == 1 { "error" } else { "errors" }
         ));

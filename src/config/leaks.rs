@@ -1,6 +1,8 @@
 //! No secret that someone puts in the wrong place of a configuration is ever printed.
 
+use super::environment::Environment;
 use super::grammar::{PROVIDER, ROOT, Section};
+use super::load::parse;
 use super::problem::Problems;
 use super::render::render;
 use super::shape;
@@ -130,6 +132,52 @@ fn a_misplaced_secret_is_never_printed() {
             }
             let debug = format!("{problems:?}").to_lowercase();
             assert!(!debug.contains("mark"), "{text}\n----\n{debug}");
+        }
+    }
+}
+
+#[test]
+fn a_misplaced_secret_is_never_printed_by_loading() {
+    let environment = Environment {
+        inline: false,
+        variables: Some(std::collections::BTreeMap::new()),
+    };
+    let more = [
+        "secret = { env = 'MARK' }",
+        "secret = { file = 'MARK' }",
+        "secret = { file = '/run/not-there', name = 'MARK' }",
+        "secret = { inline = 'MARK' }",
+        "public_key = { inline = 'MARK' }",
+        "public_url = 'https://user:MARK@hooks.example'",
+        "verify = [{ scheme = 'hmac', header = 'X', secret = { env = 'MARK' } }]",
+        "verify = [{ scheme = 'signature', algorithm = 'ed25519', header = 'X', public_key = { file = 'MARK' } }]",
+        "verify = [{ scheme = 'jwt', algorithms = ['RS256'], jwks = { env = 'MARK' } }]",
+    ];
+    let upstreams = [
+        "url = 'echo:'",
+        "url = 'http://user:MARK@app'",
+        "url = 'user:MARK@app'",
+        "url = 'https://app'\nca = { file = 'MARK' }",
+    ];
+    let routes = MISPLACED
+        .iter()
+        .chain(&more)
+        .map(|text| (upstreams[0], *text));
+    let both = routes.chain(upstreams.iter().map(|upstream| (*upstream, "")));
+    for (upstream, route) in both {
+        let text = format!(
+            "[upstream]\n{upstream}\n[[route]]\npath = '/x'\nprovider = 'prove'\n{route}\n"
+        )
+        .replace("MARK", "whsec_MARKmark4711");
+        let loaded = parse(
+            "sidecar.toml",
+            &text,
+            std::path::PathBuf::new(),
+            &environment,
+        );
+        let said = format!("{}{:?}", loaded.report(false), loaded.missing).to_lowercase();
+        for piece in ["mark", "4711", "whsec_m"] {
+            assert!(!said.contains(piece), "{text}\n----\n{said}");
         }
     }
 }

@@ -8,7 +8,7 @@ use super::grammar::ROOT;
 use super::problem::Problems;
 use super::render;
 use super::settings::Config;
-use super::source::Files;
+use super::source::{Files, Span};
 use super::{shape, tree};
 
 /// What loading gave.
@@ -41,11 +41,43 @@ impl Loaded {
 ///
 /// When the file itself cannot be read.
 pub fn load(path: &Path, environment: &Environment) -> std::io::Result<Loaded> {
-    let text = std::fs::read_to_string(path)?;
+    let bytes = std::fs::read(path)?;
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-    let mut loaded = parse(&path.display().to_string(), &text, folder, environment);
+    let name = path.display().to_string();
+    let mut loaded = match std::str::from_utf8(&bytes) {
+        Ok(text) => parse(&name, text, folder, environment),
+        Err(error) => not_text(&name, &bytes, error.valid_up_to()),
+    };
     loaded.watched.push(path.to_path_buf());
     Ok(loaded)
+}
+
+/// What loading gives for a file that is not UTF-8 from byte `at` on.
+fn not_text(name: &str, bytes: &[u8], at: usize) -> Loaded {
+    let mut files = Files::new();
+    let text = String::from_utf8_lossy(bytes);
+    let file = files.add(name, text);
+    // What is before it is as long in the text as in the file.
+    let span = Span {
+        file,
+        start: at,
+        end: at.saturating_add(char::REPLACEMENT_CHARACTER.len_utf8()),
+    };
+    let mut problems = Problems::new();
+    problems.error(
+        span,
+        "not valid TOML: the file is not UTF-8",
+        "here",
+        "save it as UTF-8; look whether it is the right file",
+    );
+    Loaded {
+        config: None,
+        problems,
+        files,
+        root: tree::Table::new(span),
+        missing: Vec::new(),
+        watched: Vec::new(),
+    }
 }
 
 /// Loads a text; `name` is how messages call it, `folder` where its relative paths start.

@@ -162,6 +162,10 @@ fn known_line(
         let Some(Token { span, shown: kind }) = token else {
             if character == '#' {
                 // A comment: perhaps last year's secret.
+                let rest = line.text.len().saturating_sub(offset);
+                if marked.start > at {
+                    shown.extend(std::iter::repeat_n('*', rest));
+                }
                 break;
             }
             let harmless = "[]{}=,.\"' \t".contains(character);

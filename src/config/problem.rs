@@ -38,9 +38,18 @@ impl Problems {
         Self::default()
     }
 
-    /// Adds one.
+    /// Adds one; the same again is no news (two routes of one provider).
     pub fn push(&mut self, problem: Problem) {
-        self.0.push(problem);
+        if !self.0.contains(&problem) {
+            self.0.push(problem);
+        }
+    }
+
+    /// Whether an error about this very token was found: another would only be its consequence.
+    pub fn has_error_at(&self, span: Span) -> bool {
+        self.0
+            .iter()
+            .any(|problem| problem.severity == Severity::Error && problem.span == Some(span))
     }
 
     /// Adds an error about the token at `span`.
@@ -129,7 +138,7 @@ impl Problems {
 
 impl Extend<Problem> for Problems {
     fn extend<I: IntoIterator<Item = Problem>>(&mut self, problems: I) {
-        self.0.extend(problems);
+        problems.into_iter().for_each(|problem| self.push(problem));
     }
 }
 

@@ -3,7 +3,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -81,7 +80,7 @@ pub async fn respond(
     request: Request<Incoming>,
 ) -> Response<ResponseBody> {
     let version = request.version();
-    let mut entry = Entry::new(&gate.telemetry, Instant::now());
+    let mut entry = gate.entry();
     // Boxed, so that an idle connection keeps no room for it.
     let line = handle(&gate, &pool, peer, request, Moment::now(), &mut entry);
     let outcome = super::panic::caught(Box::pin(line))

@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
-use http::header::{CONNECTION, HOST, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::Body as _;
 
 use super::answer::ResponseBody;
 use super::permit::{Ground, Permit};
@@ -43,6 +44,9 @@ pub(super) async fn forward(
         slot,
     } = passage;
     let host = host_value(&parts);
+    // Where TLS ends before us, the app would else answer with a redirect.
+    let secure = peer.secure
+        || (gate.trust.proxies.contains(peer.address) && headers::claims_tls(&parts.headers));
     let upgrade = passed_through(&permit)
         .then(|| Upgrade::take(&mut parts))
         .flatten();
@@ -77,22 +81,25 @@ pub(super) async fn forward(
         Ground::Passthrough(incoming) => (Outgoing::streamed(Vec::new(), Some(incoming)), None),
     };
     describe(gate, route, &mut parts.headers, client, entry);
-    let secure = peer.secure;
     let shown = host
         .as_ref()
         .and_then(|host| host.to_str().ok())
         .unwrap_or_default();
     let address = headers::address_value(client);
     headers::write_forwarded(&mut parts.headers, &address, secure, shown);
-    if let Some(host) = upstream_host(gate, host) {
-        parts.headers.insert(HOST, host);
-    }
-    if let Some(upgrade) = &upgrade {
-        upgrade.announce(&mut parts.headers);
+    parts.headers.insert(HOST, upstream_host(gate, host));
+    if upgrade.is_some() {
+        Upgrade::announce(&mut parts.headers);
     }
     let path = route.upstream_path.as_deref().unwrap_or(parts.uri.path());
     let target = upstream::request_target(&gate.upstream, path, parts.uri.query())
         .ok_or(Rejection::Internal)?;
+    // Of an empty body the client library says nothing, and some servers want to hear it (RFC 9110
+    // §8.6).
+    let has_content = [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method);
+    if has_content && body.is_end_stream() {
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
+    }
     let mut request = Request::new(body);
     *request.method_mut() = parts.method;
     *request.uri_mut() = target;
@@ -104,7 +111,10 @@ pub(super) async fn forward(
     let mut response = match answer? {
         Answer::Echo(response) => response.map(ResponseBody::whole),
         Answer::App(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-            let upgrade = upgrade.ok_or(Rejection::UpstreamFailed)?;
+            let agreed = response.headers().get(UPGRADE).is_some_and(is_websocket);
+            let upgrade = upgrade
+                .filter(|_| agreed)
+                .ok_or(Rejection::UpstreamFailed)?;
             return Ok(upgrade.join(response, slot));
         }
         Answer::App(response) => response.map(|body| ResponseBody::streamed(body, slot)),
@@ -188,10 +198,11 @@ fn host_value(parts: &Parts) -> Option<HeaderValue> {
     }
 }
 
-fn upstream_host(gate: &Gate, asked: Option<HeaderValue>) -> Option<HeaderValue> {
+/// HTTP/1.0 may ask for no host; to the app we speak HTTP/1.1, which must have one.
+fn upstream_host(gate: &Gate, asked: Option<HeaderValue>) -> HeaderValue {
     match &gate.upstream.host {
-        Host::Fixed(host) => Some(host.clone()),
-        Host::Preserve => asked,
+        Host::Fixed(host) => host.clone(),
+        Host::Preserve => asked.unwrap_or_else(|| HeaderValue::from_static("localhost")),
     }
 }
 
@@ -199,22 +210,30 @@ const fn passed_through(permit: &Permit) -> bool {
     matches!(permit.ground(), Ground::Passthrough(_))
 }
 
+fn is_websocket(protocol: &HeaderValue) -> bool {
+    protocol.as_bytes().eq_ignore_ascii_case(b"websocket")
+}
+
 /// An upgrade that a pass-through route takes to the app.
 struct Upgrade {
-    protocol: HeaderValue,
     client: hyper::upgrade::OnUpgrade,
 }
 
 impl Upgrade {
+    /// WebSocket only. In any other protocol, h2c above all, the client could go on to send
+    /// requests to the routes that verify, past us.
     fn take(parts: &mut Parts) -> Option<Self> {
-        let protocol = parts.headers.get(UPGRADE)?.clone();
+        let wanted = parts.headers.get(UPGRADE)?;
+        if !is_websocket(wanted) || parts.method != Method::GET {
+            return None;
+        }
         let client = parts.extensions.remove::<hyper::upgrade::OnUpgrade>()?;
-        Some(Self { protocol, client })
+        Some(Self { client })
     }
 
-    fn announce(&self, headers: &mut HeaderMap) {
+    fn announce(headers: &mut HeaderMap) {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(UPGRADE, self.protocol.clone());
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     }
 
     /// Answers 101 and joins both ends until one of them closes.

@@ -6,8 +6,8 @@ use http::{HeaderMap, Version};
 
 use crate::rejection::Rejection;
 
-/// Names that decide where a request ends or whom it is for. Written with `_` or `.` instead of
-/// `-`, some servers read them as the real ones.
+/// Names that decide where a request ends or whom it is for. Written with `_`, `.` or the like
+/// instead of `-`, some servers read them as the real ones.
 const DECISIVE: [&str; 4] = [
     "transfer-encoding",
     "content-length",
@@ -28,8 +28,8 @@ pub(crate) fn require_unambiguous(parts: &Parts) -> Result<&str, Rejection> {
         return Err(Rejection::RequestMalformed);
     }
     let alias = |name: &http::HeaderName| {
-        let name = name.as_str();
-        name.contains(['_', '.']) && DECISIVE.contains(&&*crate::headers::canonical(name))
+        let plain = crate::headers::canonical(name.as_str());
+        plain != name.as_str() && DECISIVE.contains(&&*plain)
     };
     if headers.keys().any(alias) {
         return Err(Rejection::RequestMalformed);
@@ -128,6 +128,7 @@ mod tests {
             &[("host", "a"), ("transfer_encoding", "chunked")],
             &[("host", "a"), ("content.length", "5")],
             &[("host", "a"), ("content_length", "5")],
+            &[("host", "a"), ("transfer~encoding", "chunked")],
         ] {
             assert_eq!(check(lines), Err(Rejection::RequestMalformed), "{lines:?}");
         }

@@ -12,7 +12,7 @@ use crate::budget::{Budget, Reserved};
 use crate::config::{Config, HeaderSettings, Limits};
 use crate::rejection::Rejection;
 use crate::route::{Route, Routes};
-use crate::telemetry::{Entry, Telemetry};
+use crate::telemetry::{Entry, Series, Telemetry};
 use crate::upstream;
 
 /// Everything a request is judged by. Immutable: a reload makes a new one, and requests that have
@@ -36,6 +36,10 @@ pub struct Gate {
     /// Logs and metrics.
     pub telemetry: Arc<Telemetry>,
     meters: Meters,
+    /// Of each route, by its index.
+    series: Vec<Series>,
+    /// Of requests that no route matches.
+    unrouted: Series,
 }
 
 /// A request's place among those in flight, given back when its answer is sent.
@@ -58,14 +62,20 @@ impl Gate {
         } = config;
         Self {
             trust,
-            routes,
             headers,
             upstream,
             buffered: Budget::new(limits.buffered),
             in_flight: Budget::new(limits.in_flight),
             limits,
-            telemetry,
             meters: Meters::default(),
+            series: routes
+                .all()
+                .iter()
+                .map(|route| Series::new(&telemetry.metrics, Some(route)))
+                .collect(),
+            unrouted: Series::new(&telemetry.metrics, None),
+            routes,
+            telemetry,
         }
     }
 
@@ -77,6 +87,11 @@ impl Gate {
         self
     }
 
+    /// Starts the record of a request.
+    pub(super) fn entry(&self) -> Entry<'_> {
+        Entry::new(&self.telemetry, &self.unrouted, Instant::now())
+    }
+
     /// The route of a request, noted in its log entry.
     pub(super) fn find<'g>(
         &'g self,
@@ -86,13 +101,20 @@ impl Gate {
     ) -> Result<&'g Route, Rejection> {
         match self.routes.find(host, parts.uri.path(), &parts.method) {
             Ok(route) => {
-                entry.route = Some(route);
+                self.note(entry, Some(route));
                 Ok(route)
             }
             Err((rejection, route)) => {
-                entry.route = route;
+                self.note(entry, route);
                 Err(rejection)
             }
+        }
+    }
+
+    fn note<'g>(&'g self, entry: &mut Entry<'g>, route: Option<&'g Route>) {
+        entry.route = route;
+        if let Some(series) = route.and_then(|route| self.series.get(route.index)) {
+            entry.series = series;
         }
     }
 

@@ -2,12 +2,54 @@
 
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
 use crate::budget::{Budget, Reserved};
 use crate::rejection::Rejection;
 use crate::verify::Body;
+
+/// Pieces below this are copied together: a body sent byte by byte would else cost forty times its
+/// size, uncounted.
+const PIECE: usize = 4096;
+
+/// A body being gathered.
+#[derive(Debug, Default)]
+struct Gathering {
+    body: Body,
+    /// Small pieces that came last.
+    small: BytesMut,
+}
+
+impl Gathering {
+    fn len(&self) -> usize {
+        self.body.len().saturating_add(self.small.len())
+    }
+
+    fn push(&mut self, chunk: Bytes) {
+        if chunk.len() >= PIECE {
+            self.settle();
+            self.body.push(chunk);
+            return;
+        }
+        self.small.extend_from_slice(&chunk);
+        if self.small.len() >= PIECE {
+            self.settle();
+        }
+    }
+
+    fn settle(&mut self) {
+        if !self.small.is_empty() {
+            self.body.push(self.small.split().freeze());
+        }
+    }
+
+    fn finish(mut self) -> Body {
+        self.settle();
+        self.body
+    }
+}
 
 /// A body that is whole, and the share of the budget that it holds until it is sent.
 #[derive(Debug)]
@@ -36,12 +78,12 @@ pub(super) async fn read(
     budget: &Budget,
     mut hash: impl FnMut(&[u8]),
 ) -> Result<Whole, Broken> {
-    let mut body = Body::default();
+    let mut body = Gathering::default();
     let announced = incoming.size_hint().exact();
-    let broken = |rejection, body, rest| {
+    let broken = |rejection, body: Gathering, rest| {
         Err(Broken {
             rejection,
-            body,
+            body: body.finish(),
             rest,
         })
     };
@@ -74,11 +116,45 @@ pub(super) async fn read(
     };
     let outcome = tokio::time::timeout(time, reading).await;
     match outcome {
-        Ok(Ok(())) => Ok(Whole { body, reserved }),
+        Ok(Ok(())) => Ok(Whole {
+            body: body.finish(),
+            reserved,
+        }),
         Ok(Err(rejection)) => {
             let rest = (rejection != Rejection::BodyIncomplete).then_some(incoming);
             broken(rejection, body, rest)
         }
         Err(_) => broken(Rejection::BodyTimeout, body, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_pieces_are_gathered_and_large_ones_kept_as_they_are() {
+        let mut gathering = Gathering::default();
+        let mut expected = Vec::new();
+        let large = Bytes::from(vec![7; PIECE]);
+        for round in 0..3_u8 {
+            for byte in 0..=u8::MAX {
+                gathering.push(Bytes::from(vec![byte ^ round]));
+                expected.push(byte ^ round);
+            }
+            gathering.push(large.clone());
+            expected.extend_from_slice(&large);
+        }
+        assert_eq!(gathering.len(), expected.len());
+        let body = gathering.finish();
+        assert_eq!(*body.contiguous(), *expected);
+        assert_eq!(body.chunks().len(), 6);
+        assert_eq!(body.chunks()[1].as_ptr(), large.as_ptr());
+        let mut bytewise = Gathering::default();
+        for _ in 0..10 * PIECE {
+            bytewise.push(Bytes::from_static(b"x"));
+        }
+        assert_eq!(bytewise.finish().chunks().len(), 10);
+        assert!(Gathering::default().finish().chunks().is_empty());
     }
 }

@@ -83,8 +83,8 @@ async fn handle<'g>(
         client,
         slot,
     };
-    match forward::forward(passage, parts, permit, entry).await {
-        // 11
+    let answer = forward::forward(passage, parts, permit, entry).await; // 11
+    match answer {
         // A native sidecar outlives the app: it is not down, it has stopped, and so have we.
         Err(Rejection::UpstreamUnreachable) if peer.draining => Err(Rejection::Draining),
         outcome => outcome,

@@ -63,6 +63,9 @@ impl Pattern {
     }
 }
 
+/// A slash, a backslash and a NUL, and the overlong UTF-8 of `.`, `/` and `\` (RFC 3629 §10).
+const ENCODED: [&str; 6] = ["%2f", "%5c", "%00", "%c0%ae", "%c0%af", "%c1%9c"];
+
 /// Whether `path` could be read in two ways: an encoded or doubled slash, a backslash, a NUL, or a
 /// dot segment, plain or percent-encoded. The app must never see a path that gatepost read
 /// otherwise.
@@ -76,7 +79,7 @@ pub fn is_ambiguous(path: &str) -> bool {
         || path.contains('\\')
         || path.split('/').any(|segment| {
             let plain = segment.to_ascii_lowercase();
-            ["%2f", "%5c", "%00"].iter().any(|code| plain.contains(code))
+            ENCODED.iter().any(|code| plain.contains(code))
                 // `..;x` is a dot segment for servers that cut path parameters off.
                 || matches!(
                     plain.replace("%2e", ".").split([';']).next().unwrap_or_default(),
@@ -85,9 +88,116 @@ pub fn is_ambiguous(path: &str) -> bool {
         })
 }
 
+/// How the most careless app reads a path: decoded (twice), in any letter case, without path
+/// parameters and what an encoded `?` or `#` begins, and its last segment without a slash, dot,
+/// white space or format (`.json`) after it.
+///
+/// Only to notice that a path means another route; never to choose one.
+pub(super) fn loosened(path: &str) -> String {
+    let decoded = unescaped(&unescaped(path.as_bytes()));
+    let text = String::from_utf8_lossy(&decoded).to_lowercase();
+    let segments: Vec<&str> = text
+        .split(['?', '#'])
+        .next()
+        .unwrap_or_default()
+        .split('/')
+        .map(|segment| segment.split(';').next().unwrap_or_default())
+        .filter(|segment| !segment.is_empty())
+        .collect();
+    let mut loose = String::with_capacity(text.len());
+    for (at, segment) in segments.iter().enumerate() {
+        let last = at.saturating_add(1) == segments.len();
+        loose.push('/');
+        loose.push_str(if last {
+            without_format(segment)
+        } else {
+            segment
+        });
+    }
+    loose
+}
+
+/// A last segment without what frameworks take for the wanted format: `.json`, but not `v1.2`.
+fn without_format(segment: &str) -> &str {
+    let blank = |c: char| c == '.' || c.is_whitespace() || c.is_control();
+    let segment = segment.trim_end_matches(blank);
+    match segment.rsplit_once('.') {
+        Some((name, format)) if !name.is_empty() && is_format(format) => name,
+        _ => segment,
+    }
+}
+
+fn is_format(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+}
+
+/// Whether the path names a script, which servers also run for every path below it (RFC 3875
+/// §4.1.5).
+pub(super) fn is_script(path: &str) -> bool {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    last.rsplit_once('.')
+        .is_some_and(|(_, format)| is_format(format))
+}
+
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        let escaped = match (*first, after) {
+            (b'%', [high, low, ..]) => digit(*high).zip(digit(*low)),
+            _ => None,
+        };
+        let escaped = escaped.and_then(|(high, low)| u8::try_from(high << 4 | low).ok());
+        if escaped.is_some() {
+            rest = after.get(2..).unwrap_or_default();
+        }
+        bytes.push(escaped.unwrap_or(*first));
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_that_a_careless_app_takes_for_one_are_one() {
+        for path in [
+            "/hooks/a",
+            "/hooks/a/",
+            "/Hooks/A",
+            "/hooks/%61",
+            "/hooks/%2561",
+            "/%48ooks/a",
+            "/hooks/a;x=1",
+            "/hooks;v=1/a",
+            "/hooks/a%3bx",
+            "/hooks/a.json",
+            "/hooks/a.JSON/",
+            "/hooks/a.",
+            "/hooks/a%20",
+            "/hooks/a%0a",
+            "/hooks/a%3fx/y",
+            "/hooks/a%23x",
+        ] {
+            assert_eq!(loosened(path), "/hooks/a", "{path}");
+        }
+        for path in [
+            "/hooks/ab",
+            "/hooks",
+            "/hooks/a/b",
+            "/hooks/a.2",
+            "/hooks/.json",
+            "/hooks/%6",
+            "/",
+        ] {
+            assert_ne!(loosened(path), "/hooks/a", "{path}");
+        }
+        assert_eq!(loosened("/"), "");
+        assert!(is_script("/a/hook.php") && !is_script("/a.b/hook") && !is_script("/v1.2"));
+    }
 
     #[test]
     fn paths_that_two_readers_read_differently_are_ambiguous() {
@@ -108,6 +218,8 @@ mod tests {
             "/a%00",
             "/a/..;/b",
             "/a/%2e%2e;x=1/b",
+            "/a%C0%AFb",
+            "/a/%c0%ae%c0%ae/b",
         ] {
             assert!(is_ambiguous(path), "{path}");
         }

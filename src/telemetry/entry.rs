@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, Uri};
 use ulid::Ulid;
 
-use super::{Level, Telemetry, milliseconds};
+use super::{Level, Outcome, Series, Telemetry, milliseconds};
 use crate::rejection::{Fault, Rejection};
 use crate::route::Route;
 
@@ -28,6 +28,8 @@ pub struct Entry<'g> {
     pub client: Option<IpAddr>,
     /// The route, once known.
     pub route: Option<&'g Route>,
+    /// Where it is counted: the series of the route, or of no route.
+    pub series: &'g Series,
     /// Why an observing route would have refused it.
     pub observed: Option<Rejection>,
     /// Bytes of the verified body.
@@ -45,7 +47,7 @@ pub struct Entry<'g> {
 impl<'g> Entry<'g> {
     /// Starts the record of a request that has just arrived, with an id of its own. An id that the
     /// client sent is not believed.
-    pub fn new(telemetry: &'g Telemetry, started: Instant) -> Self {
+    pub fn new(telemetry: &'g Telemetry, series: &'g Series, started: Instant) -> Self {
         Self {
             telemetry,
             started,
@@ -54,6 +56,7 @@ impl<'g> Entry<'g> {
             finished: false,
             client: None,
             route: None,
+            series,
             observed: None,
             body_bytes: 0,
             key: None,
@@ -85,28 +88,21 @@ impl<'g> Entry<'g> {
     pub fn finish(&mut self, status: StatusCode, rejection: Option<Rejection>) {
         self.finished = true;
         let outcome = match rejection.map(Rejection::fault) {
-            None => "forwarded",
-            Some(Fault::Client) => "rejected",
-            Some(Fault::Gatepost | Fault::Upstream) => "failed",
+            None if self.observed.is_some() => Outcome::WouldReject,
+            None => Outcome::Forwarded,
+            Some(Fault::Client) => Outcome::Rejected,
+            Some(Fault::Gatepost | Fault::Upstream) => Outcome::Failed,
         };
         self.record(status.as_u16(), outcome, rejection);
     }
 
-    fn record(&self, status: u16, outcome: &'static str, rejection: Option<Rejection>) {
+    fn record(&self, status: u16, outcome: Outcome, rejection: Option<Rejection>) {
         let elapsed = self.started.elapsed();
-        let reason = rejection.or(self.observed).map_or("", Rejection::code);
-        let outcome = if self.observed.is_some() && rejection.is_none() {
-            "would_reject"
-        } else {
-            outcome
-        };
-        self.telemetry
-            .metrics
-            .count(self.route, outcome, reason, elapsed);
-        if let (Some(route), "forwarded") = (self.route, outcome) {
-            self.telemetry
-                .metrics
-                .count_events(route, &self.event_types);
+        let reason = rejection.or(self.observed);
+        self.series
+            .count(&self.telemetry.metrics, outcome, reason, elapsed);
+        if outcome == Outcome::Forwarded {
+            self.series.count_events(&self.event_types);
         }
         let level = match rejection.map(Rejection::fault) {
             None | Some(Fault::Client) => Level::Info,
@@ -120,9 +116,9 @@ impl<'g> Entry<'g> {
                     line.field("provider", provider);
                 }
             }
-            line.field("outcome", outcome);
-            if !reason.is_empty() {
-                line.field("reason", reason);
+            line.field("outcome", outcome.name());
+            if let Some(reason) = reason {
+                line.field("reason", reason.code());
             }
             if let Some(client) = self.client {
                 line.field("client_ip", &client.to_string());
@@ -160,7 +156,7 @@ impl Drop for Entry<'_> {
     /// logs it).
     fn drop(&mut self) {
         if !self.finished {
-            self.record(499, "aborted", None);
+            self.record(499, Outcome::Aborted, None);
         }
     }
 }

@@ -1,8 +1,6 @@
 //! Metrics in the Prometheus text format. Every label comes from a closed set, so the number of
 //! series is known when the configuration is loaded.
 
-use std::time::Duration;
-
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -12,7 +10,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::route::{Mode, Route, Routes};
+use super::Outcome;
+use crate::rejection::Rejection;
+use crate::route::{Mode, Routes};
 
 /// All metrics.
 #[derive(Debug)]
@@ -127,46 +127,39 @@ impl Metrics {
         self.panics.inc();
     }
 
-    /// Counts one request.
-    pub fn count(
+    /// The counter of requests with this end.
+    pub(super) fn requests(
         &self,
-        route: Option<&Route>,
-        outcome: &'static str,
-        reason: &'static str,
-        elapsed: Duration,
-    ) {
-        let name = || route.map_or("-", |route| &route.name).to_owned();
-        let provider = route
-            .and_then(|route| route.provider.as_deref())
-            .unwrap_or("-")
-            .to_owned();
+        route: &str,
+        provider: &str,
+        outcome: Outcome,
+        reason: Option<Rejection>,
+    ) -> Counter {
         let labels = Request {
-            route: name(),
-            provider,
-            outcome,
-            reason,
+            route: route.to_owned(),
+            provider: provider.to_owned(),
+            outcome: outcome.name(),
+            reason: reason.map_or("", Rejection::code),
         };
-        self.requests.get_or_create(&labels).inc();
-        let labels = Timed {
-            route: name(),
-            outcome,
-        };
-        self.duration
-            .get_or_create(&labels)
-            .observe(elapsed.as_secs_f64());
+        self.requests.get_or_create_owned(&labels)
     }
 
-    /// Counts the events of a forwarded request. Only documented types become labels: anything else
-    /// would let a sender make as many series as it likes.
-    pub fn count_events(&self, route: &Route, types: &[String]) {
-        for kind in types {
-            let known = route.known_events.iter().any(|known| known == kind);
-            let labels = Kind {
-                route: route.name.clone(),
-                event_type: if known { kind.clone() } else { "other".into() },
-            };
-            self.events.get_or_create(&labels).inc();
-        }
+    /// The times of requests with this end.
+    pub(super) fn durations(&self, route: &str, outcome: Outcome) -> Histogram {
+        let labels = Timed {
+            route: route.to_owned(),
+            outcome: outcome.name(),
+        };
+        self.duration.get_or_create_owned(&labels)
+    }
+
+    /// The counter of forwarded events of this type.
+    pub(super) fn events(&self, route: &str, kind: &str) -> Counter {
+        let labels = Kind {
+            route: route.to_owned(),
+            event_type: kind.to_owned(),
+        };
+        self.events.get_or_create_owned(&labels)
     }
 
     /// The text that Prometheus reads.

@@ -4,12 +4,14 @@ mod entry;
 mod line;
 mod log;
 mod metrics;
+mod series;
 
 use std::time::Duration;
 
 pub use entry::Entry;
 pub use log::{Format, Level, Log};
 pub use metrics::Metrics;
+pub use series::{Outcome, Series};
 
 /// Where logs and metrics go.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
 
@@ -219,8 +220,7 @@ impl Jwt {
             .ok_or(Rejection::JwtMalformed)?;
         let name = self.signer(algorithm, key_id.as_deref(), signed, signature, now)?;
         let payload = decode(payload)?;
-        let claims: Map<String, Value> =
-            serde_json::from_slice(&payload).map_err(|_| Rejection::JwtMalformed)?;
+        let claims = object(&payload)?;
         self.require_claims(&claims, now)?;
         let mut proof = Proof::new(algorithm.label, Some(name));
         let outcome = match &self.body_hash {
@@ -240,8 +240,7 @@ impl Jwt {
 
     /// The pinned algorithm that the header names, and its key id.
     fn read_header(&self, header: &str) -> Result<(&'static Known, Option<String>), Rejection> {
-        let header: Map<String, Value> =
-            serde_json::from_slice(&decode(header)?).map_err(|_| Rejection::JwtMalformed)?;
+        let header = object(&decode(header)?)?;
         // RFC 7515 §4.1.11: an extension that is not understood must not be ignored. `b64`
         // (RFC 7797) and `zip` change what the bytes mean.
         if ["crit", "b64", "zip"]
@@ -316,7 +315,7 @@ impl Jwt {
         let now = seconds(now);
         let leeway = self.leeway.as_secs_f64();
         if let Some(expiry) = date(claims, "exp")?
-            && now > expiry + leeway
+            && now >= expiry + leeway
         {
             return Err(Rejection::JwtExpired);
         }
@@ -348,6 +347,37 @@ fn decode(part: &str) -> Result<Vec<u8>, Rejection> {
     Encoding::Base64Url
         .decode(part.as_bytes())
         .ok_or(Rejection::JwtMalformed)
+}
+
+/// A JSON object without repeated members. RFC 7515 §4 and RFC 7519 §4 leave the choice between
+/// refusing them and taking the last; two readers would choose differently.
+fn object(json: &[u8]) -> Result<Map<String, Value>, Rejection> {
+    struct Members;
+
+    impl<'de> Visitor<'de> for Members {
+        type Value = Map<String, Value>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object without repeated members")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+            let mut object = Map::new();
+            while let Some((name, value)) = members.next_entry()? {
+                if object.insert(name, value).is_some() {
+                    return Err(A::Error::custom("a repeated member"));
+                }
+            }
+            Ok(object)
+        }
+    }
+
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let object = reader
+        .deserialize_map(Members)
+        .map_err(|_| Rejection::JwtMalformed)?;
+    reader.end().map_err(|_| Rejection::JwtMalformed)?;
+    Ok(object)
 }
 
 /// A `NumericDate` (RFC 7519 §2): a number, never a text that looks like one.

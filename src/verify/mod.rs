@@ -20,6 +20,8 @@ mod ring;
 pub mod shared;
 pub mod signed;
 pub mod template;
+#[cfg(test)]
+mod tests;
 mod timestamp;
 
 use std::net::IpAddr;

@@ -6,7 +6,7 @@ use http::HeaderName;
 
 use super::{Body, Head};
 use crate::form;
-use crate::json::{Found, Pointer, Selection, Value};
+use crate::json::{Document, Found, Pointer, Selection, Value};
 use crate::rejection::Rejection;
 
 /// The place of a credential, a signature or a timestamp.
@@ -51,6 +51,7 @@ impl Place {
                 Some(query) => single_field(query.as_bytes(), name),
                 None => Ok(None),
             },
+            Self::Form(_) if !form::is_declared(head.headers) => Ok(None),
             Self::Form(name) => match body.map(Body::contiguous) {
                 Some(Cow::Borrowed(bytes)) => single_field(bytes, name),
                 Some(Cow::Owned(bytes)) => {
@@ -59,8 +60,10 @@ impl Place {
                 None => Ok(None),
             },
             Self::Json(selection) => match body {
-                Some(body) => json_scalar(selection, &body.contiguous())
-                    .map(|found| found.map(|text| Cow::Owned(text.into_bytes()))),
+                Some(body) => match selection.read(&body.contiguous()) {
+                    Ok(document) => Ok(json_scalar(document)?.map(|text| text.into_bytes().into())),
+                    Err(_) => Ok(None),
+                },
                 None => Ok(None),
             },
         }
@@ -98,16 +101,13 @@ pub(super) fn single_field<'a>(
     }
 }
 
-/// The one scalar of a one-pointer selection; `None` when absent, null, or the body is not JSON.
+/// The one scalar of a one-pointer selection; `None` when absent or null.
 ///
 /// # Errors
 ///
 /// `CredentialRepeated` when a key on the way is repeated, `SignatureMalformed` for an object or
 /// a list: it must not be read as if it were empty.
-pub(super) fn json_scalar(selection: &Selection, body: &[u8]) -> Result<Option<String>, Rejection> {
-    let Ok(document) = selection.read(body) else {
-        return Ok(None);
-    };
+pub(super) fn json_scalar(document: Document<'_>) -> Result<Option<String>, Rejection> {
     let Some(Found {
         values, ambiguous, ..
     }) = document.found.into_iter().next()

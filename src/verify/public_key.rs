@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ED25519 as ED25519_POINT, ParsedPublicKey,
+    VerificationAlgorithm,
+};
 use rsa::pkcs1;
 use rsa::pkcs8::ObjectIdentifier;
 use rsa::pkcs8::spki::SubjectPublicKeyInfoRef;
@@ -55,6 +59,8 @@ pub enum KeyError {
     Curve,
     /// Not a key in any of the forms.
     Form,
+    /// A point that is not on its curve, or one under which anybody can sign.
+    Point,
     /// A private key.
     Private,
     /// An RSA modulus of so many bits.
@@ -70,6 +76,7 @@ impl fmt::Display for KeyError {
             Self::Form => f.write_str(
                 "this is not a public key: PEM, DER, a certificate, JWK, JWKS, bare base64 or hex are read",
             ),
+            Self::Point => f.write_str("the key is not a valid point of its curve"),
             Self::Private => f.write_str("this is a private key; gatepost needs the public one"),
             Self::RsaBits(bits) => write!(
                 f,
@@ -125,18 +132,59 @@ impl PublicKey {
     }
 
     fn new(material: Material) -> Result<Self, KeyError> {
-        if let Material::Rsa { modulus, exponent } = &material {
-            let bits = bits(modulus);
-            if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
-                return Err(KeyError::RsaBits(bits));
+        match &material {
+            Material::Ed25519(bytes) => {
+                require_point(&ED25519_POINT, bytes, has_large_order(bytes))?;
             }
-            let odd = |number: &[u8]| number.last().is_some_and(|byte| byte & 1 == 1);
-            if !odd(modulus) || !odd(exponent) || exponent == &[1] {
-                return Err(KeyError::Form);
+            Material::P256(point) => require_point(&ECDSA_P256_SHA256_ASN1, point, true)?,
+            Material::P384(point) => require_point(&ECDSA_P384_SHA384_ASN1, point, true)?,
+            Material::Rsa { modulus, exponent } => {
+                let bits = bits(modulus);
+                if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
+                    return Err(KeyError::RsaBits(bits));
+                }
+                let odd = |number: &[u8]| number.last().is_some_and(|byte| byte & 1 == 1);
+                if !odd(modulus) || !odd(exponent) || exponent == &[1] {
+                    return Err(KeyError::Form);
+                }
             }
         }
         Ok(Self { id: None, material })
     }
+}
+
+/// Whether the library can verify with this point: what is not checked here would only show as
+/// refused requests.
+fn require_point(
+    algorithm: &'static dyn VerificationAlgorithm,
+    point: &[u8],
+    sound: bool,
+) -> Result<(), KeyError> {
+    match ParsedPublicKey::new(algorithm, point) {
+        Ok(_) if sound => Ok(()),
+        _ => Err(KeyError::Point),
+    }
+}
+
+/// Whether an Ed25519 key is none of the eight points of small order, in any of their spellings:
+/// under those a signature can be made without a private key, and the verifier takes it.
+fn has_large_order(key: &[u8]) -> bool {
+    // The y coordinates of points of order 1, 2, 4 and 8, those not reduced modulo 2^255 - 19 too.
+    const SMALL: [&str; 7] = [
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    ];
+    let mut y = key.to_vec();
+    // The top bit is the sign of x.
+    if let Some(last) = y.last_mut() {
+        *last &= 0x7f;
+    }
+    !SMALL.contains(&&*Encoding::Hex.encode(&y))
 }
 
 /// Bits of a big-endian number without leading zero bytes.
@@ -201,9 +249,8 @@ fn from_der(der: &[u8]) -> Result<PublicKey, KeyError> {
         let spki = SubjectPublicKeyInfoRef::try_from(&*spki).map_err(|_| KeyError::Form)?;
         return from_spki(&spki);
     }
-    if rsa::pkcs8::PrivateKeyInfo::try_from(der).is_ok()
-        || pkcs1::RsaPrivateKey::try_from(der).is_ok()
-    {
+    // PKCS#8, PKCS#1 or SEC 1.
+    if rustls::pki_types::PrivateKeyDer::try_from(der).is_ok() {
         return Err(KeyError::Private);
     }
     Err(KeyError::Form)
@@ -230,22 +277,27 @@ fn from_spki(spki: &SubjectPublicKeyInfoRef<'_>) -> Result<PublicKey, KeyError> 
     PublicKey::new(material)
 }
 
-/// JWK (RFC 7517) or JWKS. Of a JWKS the keys for encryption are left out.
+/// JWK (RFC 7517) or JWKS. Of a JWKS the keys for encryption are left out, and those of kinds that
+/// no algorithm here uses (RFC 7517 §5), as long as one is left.
 fn from_json(text: &str) -> Result<Vec<PublicKey>, KeyError> {
     let value: Value = serde_json::from_str(text).map_err(|_| KeyError::Form)?;
     match value.get("keys").and_then(Value::as_array) {
         None => Ok(vec![from_jwk(&value)?]),
         Some(keys) => {
             let signing = |key: &&Value| key.get("use").and_then(Value::as_str) != Some("enc");
-            let keys: Vec<_> = keys
-                .iter()
-                .filter(signing)
-                .map(from_jwk)
-                .collect::<Result<_, _>>()?;
-            if keys.is_empty() {
-                Err(KeyError::Form)
+            let mut usable = Vec::new();
+            let mut foreign = KeyError::Form;
+            for key in keys.iter().filter(signing) {
+                match from_jwk(key) {
+                    Ok(key) => usable.push(key),
+                    Err(KeyError::Curve) => foreign = KeyError::Curve,
+                    Err(error) => return Err(error),
+                }
+            }
+            if usable.is_empty() {
+                Err(foreign)
             } else {
-                Ok(keys)
+                Ok(usable)
             }
         }
     }

@@ -145,12 +145,11 @@ pub struct Begun<'p> {
 impl Signature {
     /// Reads what the head tells and refuses what cannot pass any more.
     pub fn begin(&self, head: &Head<'_>, now: Moment) -> Result<Begun<'_>, Rejection> {
-        let later = self.place.needs_body()
-            || self
-                .freshness
-                .as_ref()
-                .and_then(|f| f.place.as_ref())
-                .is_some_and(Place::needs_body);
+        let timestamp = self.freshness.as_ref().and_then(|f| f.place.as_ref());
+        let later = [Some(&self.place), self.id.as_ref(), timestamp]
+            .into_iter()
+            .flatten()
+            .any(Place::needs_body);
         if later {
             return Ok(Begun {
                 step: self,

@@ -6,6 +6,7 @@ use http::HeaderName;
 
 use super::place::{json_scalar, single_field, single_header};
 use super::{Body, Claim, Encoding, Hash, Head};
+use crate::form;
 use crate::json::{Pointer, Selection};
 use crate::rejection::Rejection;
 
@@ -58,7 +59,7 @@ impl fmt::Display for TemplateError {
 }
 
 /// All that a message can be made of.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// The request head.
     pub head: &'a Head<'a>,
@@ -68,6 +69,13 @@ pub struct Context<'a> {
     pub body: Option<&'a Body>,
     /// The secret being tried.
     pub secret: &'a [u8],
+}
+
+impl fmt::Debug for Context<'_> {
+    /// Shows nothing: it holds a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Context")
+    }
 }
 
 impl Template {
@@ -210,7 +218,12 @@ impl Variable {
                 .iter()
                 .flat_map(|body| body.chunks())
                 .for_each(|chunk| sink(chunk)),
+            // Of another body nothing is read: what is signed would be empty, and the app would read
+            // something that is not signed.
             Self::Form(name) => {
+                if !form::is_declared(head.headers) {
+                    return Err(Rejection::SignatureMalformed);
+                }
                 if let Some(value) = single_field(&contiguous(body), name)? {
                     sink(&value);
                 }
@@ -234,7 +247,11 @@ impl Variable {
             }
             // Absent is empty, as senders build it; an object or a list is refused.
             Self::Json(selection) => {
-                if let Some(text) = json_scalar(selection, &contiguous(body))? {
+                let body = contiguous(body);
+                let document = selection
+                    .read(&body)
+                    .map_err(|_| Rejection::SignatureMalformed)?;
+                if let Some(text) = json_scalar(document)? {
                     sink(text.as_bytes());
                 }
             }

@@ -122,7 +122,7 @@ fn chunks_are_read_in_one_way_only() {
         format!("{n:x}\n{BODY}\n0\n\n"), format!("0x{n:x}\r\n{BODY}\r\n0\r\n\r\n"), format!("+{n:x}\r\n{BODY}\r\n0\r\n\r\n"),
         format!("-{n:x}\r\n{BODY}\r\n0\r\n\r\n"), format!("{n:x}\r\n{BODY}0\r\n\r\n"), format!("{n:x}\r\n{BODY}XX0\r\n\r\n"),
         format!("{:x}\r\n{BODY}\r\n0\r\n\r\n", n + 1), format!("{:x}\r\n{BODY}\r\n0\r\n\r\n", n - 1), format!("\r\n{BODY}\r\n0\r\n\r\n"),
-        format!("1{:016x}\r\n{BODY}\r\n0\r\n\r\n", n), format!("{n:x}\r{BODY}\r\n0\r\n\r\n"), format!("{n:x}\0\r\n{BODY}\r\n0\r\n\r\n"),
+        format!("1{n:016x}\r\n{BODY}\r\n0\r\n\r\n"), format!("{n:x}\r{BODY}\r\n0\r\n\r\n"), format!("{n:x}\0\r\n{BODY}\r\n0\r\n\r\n"),
         format!("g\r\n{BODY}\r\n0\r\n\r\n"), format!("{n:x};x=\n\r\n{BODY}\r\n0\r\n\r\n"), "ffffffffffffffff\r\n".into(), "fffffffffffffffff\r\n".into(),
     ] {
         refused(&gate, &app, &after, &raw("Transfer-Encoding: chunked\r\n", &format!("{after}{SMUGGLED}")));

@@ -1,13 +1,6 @@
 //! The fuzz targets on the stable toolchain: their seeds, and a bounded number of random changes to
 //! them. `cargo +nightly fuzz run TARGET` goes on from there.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-
 #[allow(unreachable_pub, reason = "public in the crate it is shared with")]
 #[path = "../../fuzz/src/targets.rs"]
 mod targets;

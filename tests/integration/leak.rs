@@ -52,7 +52,7 @@ fn routes() -> String {
         ("/observe", "mode = \"observe\"\nsecret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", header = \"X-Key\" }]"),
         ("/busy", "secret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", header = \"X-Key\" }]\nlimits.in_flight = 1"),
     ] {
-        toml += &format!("[[route]]\npath = \"{path}\"\n{keys}\n");
+        toml.extend(["[[route]]\npath = \"", path, "\"\n", keys, "\n"]);
     }
     toml
 }
@@ -183,7 +183,7 @@ fn no_configuration_error_prints_a_secret() {
         ("on a line with another mistake", format!("{route}secret = {{ inline = \"{secret}\", until = \"soon\" }}")),
         ("in the URL of the app", format!("{route}secret = {{ env = \"E\" }}\n[upstream]\nurl = \"http://user:{secret}@a\"")),
         ("with white space", format!("{route}secret = {{ env = \"SPACED\" }}")),
-        ("not hex", format!("[[route]]\npath = \"/a\"\nsecret = {{ env = \"E\" }}\nverify = [{{ scheme = \"hmac\", header = \"X\", secret_encoding = \"hex\" }}]")),
+        ("not hex", "[[route]]\npath = \"/a\"\nsecret = { env = \"E\" }\nverify = [{ scheme = \"hmac\", header = \"X\", secret_encoding = \"hex\" }]".to_owned()),
         ("as a public key", "[[route]]\npath = \"/a\"\npublic_key = { env = \"E\" }\nverify = [{ scheme = \"signature\", algorithm = \"ed25519\", header = \"X\" }]".to_owned()),
     ] {
         for words in [&["check"][..], &["check", "--show"], &["run"]] {

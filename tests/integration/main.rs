@@ -18,9 +18,10 @@ mod harness;
 /// Signs as providers do, with none of the code under test.
 mod signing;
 
+/// Every mistake of a configuration and the text it is answered with.
+mod config_errors;
 /// Every fuzz target on its corpus and a bounded number of mutations.
 mod fuzzed;
-
 /// Smuggling: every head or body that two readers could read differently.
 mod framing;
 /// What the app receives besides the body, and what nobody can make it receive.

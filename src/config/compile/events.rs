@@ -3,6 +3,8 @@
 use http::HeaderName;
 
 use super::Compiler;
+use crate::config::grammar::EVENT;
+use crate::config::shape;
 use crate::config::tree::{Node, Table};
 use crate::event::{Rules, Source};
 
@@ -21,7 +23,7 @@ impl Compiler<'_> {
                 .collect::<Vec<_>>()
         };
         let (kind, id, time) = (read("type"), read("id"), read("time"));
-        if required && kind.is_empty() {
+        if required && shape::lacks(table, &EVENT, "type") {
             self.problems.error(
                 table.get("required").map_or(table.span, |node| node.span),
                 "a required event needs `event.type`",
@@ -43,6 +45,22 @@ impl Compiler<'_> {
             .and_then(|name| HeaderName::try_from(name).ok())
     }
 
+    /// Reports a claim to be read where no step reads a token.
+    pub(super) fn claims_without_token(&mut self, event: &Table) {
+        for key in ["type", "id", "time"] {
+            for node in event.one_or_many(key) {
+                if let Some(claim) = node.table().and_then(|table| table.get("claim")) {
+                    self.problems.error(
+                        claim.span,
+                        "no step of this route reads a token, so there is no claim",
+                        "which token?",
+                        "add a `jwt` step, or name another source",
+                    );
+                }
+            }
+        }
+    }
+
     fn event_source(&mut self, node: &Node) -> Option<Source> {
         let table = node.table()?;
         if let Some(pointer) = table.get("json") {
@@ -51,11 +69,15 @@ impl Compiler<'_> {
         if table.get("header").is_some() {
             return self.header(table, "header").map(Source::Header);
         }
-        let text = |name| table.text(name).map(str::to_owned);
-        text("claim")
-            .map(Source::Claim)
-            .or_else(|| text("form").map(Source::Form))
-            .or_else(|| text("query").map(Source::Query))
-            .or_else(|| text("value").map(Source::Value))
+        if table.get("claim").is_some() {
+            return self.field_name(table, "claim").map(Source::Claim);
+        }
+        if table.get("form").is_some() {
+            return self.field_name(table, "form").map(Source::Form);
+        }
+        if table.get("query").is_some() {
+            return self.field_name(table, "query").map(Source::Query);
+        }
+        self.field_name(table, "value").map(Source::Value)
     }
 }

@@ -1,14 +1,22 @@
 //! From checked text to the immutable [`Config`]: everything that can fail, fails here.
 
 mod events;
+mod listeners;
+mod matching;
 mod providers;
 mod routes;
 mod secrets;
 mod sections;
+mod signed;
+mod sources;
 mod steps;
+mod strength;
 mod tls;
 mod tokens;
+mod upstream;
+mod values;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -38,6 +46,8 @@ pub(super) struct Compiler<'e> {
     /// Every file that was read, for the reload.
     pub(super) watched: Vec<PathBuf>,
     pub(super) now: Timestamp,
+    /// The route's keys that a step has used.
+    pub(super) used: BTreeSet<&'static str>,
 }
 
 impl<'e> Compiler<'e> {
@@ -56,6 +66,7 @@ impl<'e> Compiler<'e> {
             missing: Vec::new(),
             watched: Vec::new(),
             now,
+            used: BTreeSet::new(),
         }
     }
 }
@@ -66,15 +77,30 @@ impl Compiler<'_> {
         let empty = Table::new(root.span);
         let section = |name: &str| root.table(name).unwrap_or(&empty);
         let server = self.server(section("server"));
-        let trust = self.trust(section("client_address"));
+        let proxied = section("server");
+        let proxied = proxied
+            .get("proxy_protocol")
+            .filter(|_| proxied.flag("proxy_protocol") == Some(true));
+        let trust = self.trust(section("client_address"), proxied);
         let upstream = self.upstream(section("upstream"), root);
         let headers = self.headers(section("headers"));
         let limits = self.limits(section("limits"));
         let health = self.listener(section("health"), "0.0.0.0:9901");
         let admin = self.listener(section("admin"), "127.0.0.1:9902");
         let log = Self::log(section("log"));
-        let reload = Self::reload(section("reload"));
+        let reload = self.reload(section("reload"));
         let routes = self.routes(root, &limits);
+        self.clashes(
+            root,
+            &[
+                ("server", server.as_ref().map(|server| &server.listen)),
+                ("health", health.as_ref().and_then(Option::as_ref)),
+                ("admin", admin.as_ref().and_then(Option::as_ref)),
+            ],
+        );
+        if let (Some(server), Some(upstream)) = (&server, &upstream) {
+            self.circle(root, &server.listen, upstream);
+        }
         Some(Config {
             server: server?,
             trust: trust?,

@@ -6,11 +6,13 @@ use super::Compiler;
 use super::steps::{Compiled, Shared};
 use crate::address::AddressList;
 use crate::budget::Budget;
+use crate::config::grammar::ROOT;
 use crate::config::settings::Limits;
+use crate::config::shape;
 use crate::config::tree::{Node, Table, Value};
 use crate::event::header_value;
-use crate::route::{Fixed, Mode, Pattern, Route, Routes};
-use crate::verify::Plan;
+use crate::route::{Fixed, Mode, Route, Routes};
+use crate::verify::{Plan, Step};
 
 /// A plan, with what its steps mean for the route.
 struct Verification {
@@ -23,12 +25,15 @@ impl Compiler<'_> {
     pub(super) fn routes(&mut self, root: &Table, limits: &Limits) -> Option<Routes> {
         let nodes = root.list("route").unwrap_or_default();
         if nodes.is_empty() {
-            self.problems.error(
-                root.span,
-                "there is no `[[route]]`, so every request would be a 404",
-                "no routes",
-                "add a `[[route]]` with `path` and `provider`",
-            );
+            let empty = root.list("route").is_some();
+            if empty || shape::lacks(root, &ROOT, "route") {
+                self.problems.error(
+                    root.get("route").map_or(root.span, |node| node.span),
+                    "there is no `[[route]]`, so every request would be a 404",
+                    "no routes",
+                    "add a `[[route]]` with `path` and `provider`",
+                );
+            }
             return None;
         }
         let mut good = true;
@@ -43,6 +48,9 @@ impl Compiler<'_> {
                 }
                 None => good = false,
             }
+        }
+        if good {
+            self.warn_unused_providers(root, nodes);
         }
         match Routes::new(routes) {
             Ok(routes) => good.then_some(routes),
@@ -69,11 +77,20 @@ impl Compiler<'_> {
 
     fn route(&mut self, own: &Table, root: &Table, limits: &Limits, index: usize) -> Option<Route> {
         let pattern = self.pattern(own);
-        let keys = self.overlaid(own, root)?;
+        let overlaid = self.overlaid(own, root);
+        let known = overlaid.is_some();
+        let keys = overlaid.unwrap_or_else(|| own.clone());
         let passthrough = keys.text("mode") == Some("passthrough");
         let methods = self.methods(&keys, passthrough);
+        let host = self.host(&keys);
+        self.checks(&keys);
+        self.large_body(&keys, limits);
         let event = self.event(keys.table("event"));
-        let mode = if passthrough {
+        let mut warn = true;
+        let mode = if !known {
+            None
+        } else if passthrough {
+            warn = !self.unheeded(own);
             Some((Mode::Passthrough, Vec::new(), None))
         } else {
             self.verification(&keys, own).map(|made| {
@@ -86,7 +103,10 @@ impl Compiler<'_> {
                 (mode, made.strip, made.challenge)
             })
         };
-        self.warn_mode(&keys);
+        if warn {
+            self.warn_mode(&keys);
+        }
+        let host = host?;
         let pattern = pattern?;
         let name = own.text("path")?.to_owned();
         let (methods, (mode, strip, challenge)) = (methods?, mode?);
@@ -104,7 +124,7 @@ impl Compiler<'_> {
         Some(Route {
             index,
             pattern,
-            host: keys.text("host").map(str::to_ascii_lowercase),
+            host,
             methods,
             mode,
             event,
@@ -139,62 +159,9 @@ impl Compiler<'_> {
         })
     }
 
-    fn pattern(&mut self, own: &Table) -> Option<Pattern> {
-        let Some(node) = own.get("path") else {
-            self.problems.error(
-                own.span,
-                "a route needs a `path`",
-                "no path",
-                "add `path = \"/webhooks/…\"`, exact or ending in `/*`",
-            );
-            return None;
-        };
-        match Pattern::parse(node.text()?) {
-            Ok(pattern) => Some(pattern),
-            Err(error) => {
-                self.problems.error(
-                    node.span,
-                    error.to_string(),
-                    "not a path",
-                    "write it as \"/webhooks/prelude\" or \"/webhooks/*\"",
-                );
-                None
-            }
-        }
-    }
-
-    fn methods(&mut self, keys: &Table, passthrough: bool) -> Option<Vec<Method>> {
-        let Some(list) = keys.list("methods") else {
-            // What a mixed app does with its other paths is its own affair.
-            return Some(if passthrough {
-                Vec::new()
-            } else {
-                vec![Method::POST]
-            });
-        };
-        let mut methods = Vec::new();
-        for node in list {
-            let name = node.text()?;
-            let known = Method::from_bytes(name.as_bytes()).ok();
-            let plain = name.bytes().all(|b| b.is_ascii_uppercase()) && name != "CONNECT";
-            match known.filter(|_| plain) {
-                Some(method) => methods.push(method),
-                None => {
-                    self.problems.error(
-                        node.span,
-                        "this is not a method a route can take",
-                        "not a method",
-                        "methods are upper-case words such as \"POST\"; CONNECT is never taken",
-                    );
-                    return None;
-                }
-            }
-        }
-        Some(methods)
-    }
-
     fn verification(&mut self, keys: &Table, own: &Table) -> Option<Verification> {
-        let addresses = self.addresses(keys)?;
+        let addresses = self.addresses(keys);
+        self.used.clear();
         let shared = Shared {
             keys,
             id_header: Self::id_header(keys.table("event")),
@@ -202,14 +169,14 @@ impl Compiler<'_> {
         };
         let mut made = Verification {
             plan: Plan {
-                addresses,
+                addresses: addresses.clone().flatten(),
                 groups: Vec::new(),
             },
             strip: Vec::new(),
             challenge: None,
         };
         let mut authenticated = false;
-        let mut good = true;
+        let mut good = addresses.is_some();
         for node in keys.list("verify").unwrap_or_default() {
             let Some(table) = node.table() else { continue };
             let alternatives = match table.list("any") {
@@ -241,73 +208,73 @@ impl Compiler<'_> {
         if good && !authenticated && !self.accepts_weak(keys, own, &made.plan) {
             return None;
         }
+        if good {
+            self.warn_unused(own, authenticated);
+            self.warn_unsigned_body(own, &made.plan);
+            let reads_token = |step: &Step| matches!(step, Step::Jwt(_));
+            if let Some(event) = keys.table("event")
+                && !made.plan.groups.iter().flatten().any(reads_token)
+            {
+                self.claims_without_token(event);
+            }
+        }
         good.then_some(made)
     }
 
-    /// Whether a route on which nothing authenticates is what its author asked for.
-    fn accepts_weak(&mut self, keys: &Table, own: &Table, plan: &Plan) -> bool {
-        let span = own
-            .get("provider")
-            .or_else(|| own.get("path"))
-            .map_or(own.span, |node| node.span);
-        if plan.groups.is_empty() && plan.addresses.is_none() {
-            self.problems.error(
-                span,
-                "nothing on this route verifies anything",
-                "open to everybody",
-                verify_hint(keys),
-            );
-            return false;
-        }
-        let what = if plan.groups.is_empty() {
-            "an address list alone authenticates nobody"
-        } else {
-            "a digest without a secret can be computed by anybody"
-        };
-        if keys.flag("accept_weak") == Some(true) {
-            self.problems.warning(
-                keys.get("accept_weak").map_or(span, |node| node.span),
-                format!("this route accepts requests that nothing authenticates: {what}"),
-                "weak",
-                "add a step with a secret or a key as soon as the provider offers one",
-            );
-            return true;
-        }
-        self.problems.error(
-            span,
-            format!("nothing on this route authenticates the sender: {what}"),
-            "not authenticated",
-            "add a step with a secret or a key; `accept_weak = true` accepts it as it is",
-        );
-        false
-    }
-
-    /// `Some(None)` where every address may call.
+    /// `Some(None)` where every address may call; `None` after an error.
     fn addresses(&mut self, keys: &Table) -> Option<Option<AddressList>> {
         match keys.get("allow_ips").map(|node| &node.value) {
-            Some(Value::List(list)) => self
-                .networks(list)
-                .map(|networks| Some(AddressList::new(networks))),
+            Some(Value::List(list)) => {
+                let networks = self.networks(list)?;
+                for (network, node) in networks.iter().zip(list) {
+                    if network.is_everything() {
+                        self.problems.warning(
+                            node.span,
+                            "every address may call: this list stops nobody",
+                            "every address",
+                            "write allow_ips = \"any\", or the addresses of the provider",
+                        );
+                    }
+                }
+                Some(Some(AddressList::new(networks)))
+            }
             _ => Some(None),
         }
     }
 
-    fn warn_mode(&mut self, keys: &Table) {
-        let Some(node) = keys.get("mode") else { return };
-        match node.text() {
-            Some("observe") => self.problems.warning(
+    fn warn_unused_providers(&mut self, root: &Table, routes: &[Node]) {
+        let used = |name: &str| {
+            let mut tables = routes.iter().filter_map(Node::table);
+            tables.any(|route| route.text("provider") == Some(name))
+        };
+        let own = root.table("provider").map(|table| &*table.entries);
+        for entry in own.unwrap_or_default() {
+            if entry.node.table().is_some() && !used(&entry.name) {
+                self.problems.warning(
+                    entry.name_span,
+                    format!("no route uses the provider `{}`", entry.name),
+                    "not used",
+                    format!(
+                        "add `provider = \"{}\"` to a route, or remove it",
+                        entry.name
+                    ),
+                );
+            }
+        }
+    }
+
+    fn large_body(&mut self, keys: &Table, limits: &Limits) {
+        let own = keys.table("limits");
+        if let Some(own) = own
+            && let (Some(node), Some(size)) = (own.get("body"), own.size("body"))
+            && size > limits.buffered
+        {
+            self.problems.error(
                 node.span,
-                "this route only observes: requests that fail reach the app",
-                "not enforced",
-                "change it to \"enforce\" when the log shows no `would_reject` any more",
-            ),
-            Some("passthrough") => self.problems.warning(
-                node.span,
-                "this route verifies nothing: every request reaches the app",
-                "not verified",
-                "keep webhooks off this path",
-            ),
-            _ => {}
+                "this is more than `limits.buffered`, so a large body could never pass",
+                "larger than all bodies together",
+                "lower it, or raise `buffered` in `[limits]`",
+            );
         }
     }
 }
@@ -321,15 +288,4 @@ fn flattened(tables: Vec<&Table>) -> Vec<&Table> {
             None => vec![table],
         })
         .collect()
-}
-
-/// What to do where there is no step: a provider that lets its customers choose says so itself.
-fn verify_hint(keys: &Table) -> String {
-    match keys.text("provider") {
-        Some(name) => format!(
-            "`{name}` leaves the credential to its customers: add `verify = [{{ scheme = … }}]`; \
-             `gatepost providers {name}` shows how"
-        ),
-        None => "add `provider = \"…\"` or `verify = [{ scheme = … }]`".to_owned(),
-    }
 }

@@ -1,13 +1,16 @@
 //! Secrets and keys, read from their sources.
 
-use std::sync::Arc;
-
 use super::Compiler;
-use crate::config::source::Span;
-use crate::config::tree::{Node, Table, Value};
+use super::sources::{sources, value_span};
+use super::values::told;
+use crate::config::tree::Node;
 use crate::secret::Secret;
-use crate::verify::public_key::PublicKey;
-use crate::verify::{Encoding, Held, Ring};
+use crate::verify::algorithm::{Algorithm, Salt, SignatureFormat, VerifyingKey};
+use crate::verify::public_key::{KeyError, Material, PublicKey};
+use crate::verify::{Encoding, Hash, Held, Ring};
+
+/// A secret below this length falls to guessing.
+const SHORT: usize = 8;
 
 /// How the bytes of a secret are written in its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +71,17 @@ impl Compiler<'_> {
                 continue;
             };
             match encoding.decode(text) {
-                Some(bytes) => held.push(raw.with(Secret::new(bytes))),
+                Some(bytes) => {
+                    if bytes.len() < SHORT {
+                        self.problems.warning(
+                            span,
+                            format!("a secret of fewer than {SHORT} bytes can be guessed"),
+                            "short",
+                            "let the provider's dashboard make a longer one",
+                        );
+                    }
+                    held.push(raw.with(Secret::new(bytes)));
+                }
                 None => self.problems.error(
                     span,
                     format!("the secret is not {}", encoding.describe()),
@@ -77,145 +90,75 @@ impl Compiler<'_> {
                 ),
             }
         }
+        self.names_differ(node);
         self.warn_if_none_in_force(node, &held);
         Ring::new(held)
     }
 
-    /// Reads every source of `node`, one or a list, as public keys. A JWKS holds several.
-    pub(super) fn public_keys(&mut self, node: &Node) -> Ring<PublicKey> {
-        let mut held = Vec::new();
+    /// Reads every source of `node`, one or a list, as public keys, each with its source: a JWKS
+    /// holds several.
+    pub(super) fn public_keys<'n>(&mut self, node: &'n Node) -> Vec<(&'n Node, Held<PublicKey>)> {
+        let mut found = Vec::new();
         for source in sources(node) {
             let Some(raw) = self.source(source) else {
                 continue;
             };
-            match PublicKey::read_all(raw.key.expose()) {
-                Ok(keys) => held.extend(keys.into_iter().map(|key| raw.with(key))),
-                Err(error) => self.problems.error(
-                    value_span(source),
-                    error.to_string(),
-                    "not a usable public key",
-                    "download the public key again from the provider's dashboard",
+            let bytes = raw.key.expose();
+            let (message, fix) = match PublicKey::read_all(bytes) {
+                Ok(keys) if keys.iter().all(is_valid) => {
+                    found.extend(keys.into_iter().map(|key| (source, raw.with(key))));
+                    continue;
+                }
+                Ok(_) => (
+                    "the numbers of this key are no key".to_owned(),
+                    key_fix(&KeyError::Form),
                 ),
-            }
-        }
-        self.warn_if_none_in_force(node, &held);
-        Ring::new(held)
-    }
-
-    /// The bytes of the first source of `node`, for PEM files.
-    pub(super) fn pem(&mut self, node: &Node) -> Option<Vec<u8>> {
-        let source = sources(node).first()?;
-        self.source(source).map(|held| held.key.expose().to_vec())
-    }
-
-    /// The bytes as they lie in one source.
-    fn source(&mut self, node: &Node) -> Option<Held<Secret>> {
-        // A wrong shape was reported already.
-        let table = node.table()?;
-        let (bytes, default_name) = self.bytes(table)?;
-        let name = table.text("name").unwrap_or(&default_name);
-        if let (Some(start), Some(end)) = (table.time("not_before"), table.time("until"))
-            && start >= end
-        {
-            self.problems.error(
-                node.span,
-                "`until` is not after `not_before`, so this secret is never in force",
-                "never in force",
-                "swap the two times",
-            );
-        }
-        Some(Held {
-            name: Arc::from(name),
-            not_before: table.time("not_before"),
-            until: table.time("until"),
-            key: Secret::new(bytes),
-        })
-    }
-
-    fn bytes(&mut self, table: &Table) -> Option<(Vec<u8>, String)> {
-        if let Some(node) = table.get("env") {
-            let name = node.text()?;
-            let Some(bytes) = self.environment.variable(name) else {
-                // A secret pasted in place of a name must not be repeated.
-                let shown = if looks_like_a_variable(name) {
-                    name
-                } else {
-                    "named here"
-                };
-                self.missing.push(format!("environment variable {shown}"));
-                self.problems.error(
-                    node.span,
-                    format!("the environment variable {shown} is not set"),
-                    "not set",
-                    "set it, or use { file = \"…\" }",
-                );
-                return None;
-            };
-            return Some((bytes, name.to_owned()));
-        }
-        if let Some(node) = table.get("file") {
-            let name = node.text()?;
-            return match self.environment.file(&self.folder_of(node.span), name) {
-                Ok((path, bytes)) => {
-                    self.watched.push(path.clone());
-                    let stem = path
-                        .file_name()
-                        .unwrap_or_default()
-                        .to_string_lossy()
-                        .into_owned();
-                    Some((bytes, stem))
-                }
+                Err(_) if bytes.trim_ascii().is_empty() => (
+                    "the public key is empty".to_owned(),
+                    "put the provider's public key there",
+                ),
                 Err(error) => {
-                    self.missing.push(format!("file {name}"));
-                    self.problems.error(
-                        node.span,
-                        format!("the file cannot be read: {}", describe(&error)),
-                        "cannot be read",
-                        "create it, mount it, or correct the path (relative to this file)",
-                    );
-                    None
+                    let said = error.to_string();
+                    (told(&said, "").0.to_owned(), key_fix(&error))
                 }
             };
+            let span = value_span(source);
+            self.problems
+                .error(span, message, "not a usable public key", fix);
         }
-        let node = table.get("inline")?;
-        if !self.environment.inline {
-            self.problems.error(
-                node.span,
-                "a secret does not belong into this file",
-                "`inline` is only for trying things out",
-                "use { env = \"NAME\" } or { file = \"path\" }, or start with `run --dev`",
-            );
-            return None;
-        }
-        Some((node.text()?.as_bytes().to_vec(), "inline".to_owned()))
+        self.names_differ(node);
+        let held: Vec<_> = found.iter().map(|(_, held)| held.with(())).collect();
+        self.warn_if_none_in_force(node, &held);
+        found
     }
 
-    /// A secret without the one newline that editors put at the end of a file. Any other white
-    /// space around it is a mistake that would only show as refused requests.
-    fn trimmed<'b>(&mut self, bytes: &'b [u8], span: Span) -> Option<&'b [u8]> {
-        let text = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-        let text = if text.len() < bytes.len() {
-            text.strip_suffix(b"\r").unwrap_or(text)
-        } else {
-            text
-        };
-        let (message, label, fix) = if text.is_empty() {
-            (
-                "the secret is empty",
-                "empty",
-                "put the secret there: an empty one would let everybody in",
-            )
-        } else if text.trim_ascii().len() < text.len() {
-            (
-                "the secret has white space around it",
-                "white space around it",
-                "write the secret without it: `printf %s SECRET > FILE` adds no newline",
-            )
-        } else {
-            return Some(text);
-        };
-        self.problems.error(span, message, label, fix);
-        None
+    /// A name tells which of several matched.
+    fn names_differ(&mut self, node: &Node) {
+        let mut seen: Vec<&str> = Vec::new();
+        for source in sources(node) {
+            let Some(name) = source.table().and_then(|table| table.get("name")) else {
+                continue;
+            };
+            let text = name.text().unwrap_or_default();
+            if text.is_empty() {
+                if name.text().is_some() {
+                    self.problems.error(
+                        name.span,
+                        "`name` is empty",
+                        "empty",
+                        "write a name, or leave it out: then it is that of the file or variable",
+                    );
+                }
+            } else if seen.contains(&text) {
+                self.problems.error(
+                    name.span,
+                    "another of these has the same `name`, so nobody could tell which matched",
+                    "stands twice",
+                    "give each its own name, as in \"2026\" and \"2027\"",
+                );
+            }
+            seen.push(text);
+        }
     }
 
     fn warn_if_none_in_force<K>(&mut self, node: &Node, held: &[Held<K>]) {
@@ -230,46 +173,28 @@ impl Compiler<'_> {
     }
 }
 
-/// One source or a list of them.
-fn sources(node: &Node) -> &[Node] {
-    match &node.value {
-        Value::List(list) => list,
-        Value::Text(_)
-        | Value::Integer(_)
-        | Value::Float(_)
-        | Value::Flag(_)
-        | Value::Time(_)
-        | Value::Table(_) => std::slice::from_ref(node),
-    }
-}
-
-/// The value that names the source, to mark it.
-fn value_span(node: &Node) -> Span {
-    let named = |name| {
-        node.table()
-            .and_then(|table| table.get(name))
-            .map(|value| value.span)
+/// Whether a signature could be checked with it: a point may lie beside its curve.
+fn is_valid(key: &PublicKey) -> bool {
+    let algorithm = match &key.material {
+        Material::Ed25519(_) => Algorithm::Ed25519,
+        Material::P256(_) => Algorithm::EcdsaP256Sha256,
+        Material::P384(_) => Algorithm::EcdsaP384Sha384,
+        Material::Rsa { .. } => Algorithm::RsaPkcs1(Hash::Sha256),
     };
-    named("env")
-        .or_else(|| named("file"))
-        .or_else(|| named("inline"))
-        .unwrap_or(node.span)
+    VerifyingKey::new(key, algorithm, Salt::Auto, SignatureFormat::Der).is_some()
 }
 
-fn looks_like_a_variable(name: &str) -> bool {
-    name.bytes()
-        .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
-}
-
-fn describe(error: &std::io::Error) -> &'static str {
-    let is = |kind| error.kind() == kind;
-    if is(std::io::ErrorKind::NotFound) {
-        "there is no such file"
-    } else if is(std::io::ErrorKind::PermissionDenied) {
-        "permission denied"
-    } else if is(std::io::ErrorKind::IsADirectory) {
-        "it is a directory"
-    } else {
-        "reading failed"
+/// What to do about something that is no public key.
+fn key_fix(error: &KeyError) -> &'static str {
+    match error {
+        KeyError::Private => {
+            "put its public half there (openssl pkey -in KEY -pubout), and the private one out of reach"
+        }
+        KeyError::RsaBits(_) => "let the provider's dashboard make a longer key",
+        KeyError::Symmetric => "write it as `secret`, with a scheme that takes one, such as `hmac`",
+        KeyError::Curve => "take the provider's key for a signature on P-256, P-384 or Ed25519",
+        KeyError::Form | KeyError::Point => {
+            "download the public key again from the provider's dashboard"
+        }
     }
 }

@@ -1,52 +1,80 @@
 //! The sections other than routes, compiled.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Uri};
-
 use super::Compiler;
-use crate::address::{AddressList, ClientSource, Network, Trust};
-use crate::config::settings::{HeaderSettings, Limits, Listen, LogSettings, Reload, Server};
+use super::values::told;
+use crate::address::{AddressError, AddressList, ClientSource, Network, Trust};
+use crate::config::nearest;
+use crate::config::settings::{HeaderSettings, Limits, LogSettings, Reload, Server};
 use crate::config::tree::{Node, Table};
 use crate::headers::Names;
 use crate::telemetry::{Format, Level};
-use crate::upstream::{Host, Settings, Target};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 /// Below this not even a plain delivery fits.
 const LEAST_HEAD: usize = KIB;
+/// What `client_address.from` takes beside the name of a header.
+const CLIENT_SOURCES: [&str; 3] = ["x-forwarded-for", "forwarded", "proxy-protocol"];
+/// Headers that an app needs: our prefix must not take them along.
+const COMMON_HEADERS: [&str; 8] = [
+    "accept-encoding",
+    "cache-control",
+    "content-type",
+    "if-match",
+    "user-agent",
+    "x-api-key",
+    "x-forwarded-for",
+    "x-webhook-signature",
+];
 
 impl Compiler<'_> {
     pub(super) fn server(&mut self, table: &Table) -> Option<Server> {
-        let listen = self.address(table.get("listen"), "0.0.0.0:8080")?;
+        let listen = self.address(table.get("listen"), "0.0.0.0:8080");
         let protocols: Vec<&str> = table.list("protocols").map_or_else(
             || vec!["http/1.1", "h2"],
             |list| list.iter().filter_map(Node::text).collect(),
         );
-        let h2 = protocols.contains(&"h2");
+        let has = |name: &str| protocols.contains(&name);
+        let (http1, h2, h2c) = (has("http/1.1"), has("h2"), has("h2c"));
+        if let Some(node) = table.get("protocols")
+            && !self.problems.has_error_at(node.span)
+        {
+            let (none, fix) = if table.get("tls").is_some() {
+                (!http1 && !h2, "HTTP/2 over TLS is \"h2\"")
+            } else {
+                (!http1 && !h2c, "HTTP/2 without TLS is \"h2c\"")
+            };
+            if none && (h2 || h2c) {
+                self.problems.error(
+                    node.span,
+                    "no connection could be served with these protocols",
+                    "none of them",
+                    format!("add \"http/1.1\"; {fix}"),
+                );
+            }
+        }
         let tls = match table.table("tls") {
-            Some(tls) => Some(self.server_tls(tls, h2, protocols.contains(&"http/1.1"))?),
+            Some(tls) => Some(self.server_tls(tls, h2, http1)?),
             None => None,
         };
         Some(Server {
-            listen,
+            listen: listen?,
             drain: table.duration("drain").unwrap_or(Duration::from_secs(20)),
-            http1: protocols.contains(&"http/1.1"),
+            http1,
             h2,
-            h2c: protocols.contains(&"h2c"),
+            h2c,
             proxy_protocol: table.flag("proxy_protocol").unwrap_or(false),
             tls,
         })
     }
 
-    pub(super) fn trust(&mut self, table: &Table) -> Option<Trust> {
-        let proxies = self.networks(table.list("trusted_proxies").unwrap_or_default())?;
-        for (network, node) in proxies
-            .iter()
-            .zip(table.list("trusted_proxies").unwrap_or_default())
-        {
+    /// `proxy_protocol`: where it says that connections begin with a PROXY header.
+    pub(super) fn trust(&mut self, table: &Table, proxy_protocol: Option<&Node>) -> Option<Trust> {
+        let nodes = table.list("trusted_proxies").unwrap_or_default();
+        let proxies = self.networks(nodes);
+        for (network, node) in proxies.iter().flatten().zip(nodes) {
             if network.is_everything() {
                 self.problems.error(
                     node.span,
@@ -54,124 +82,72 @@ impl Compiler<'_> {
                     "every address",
                     "list only the addresses of your ingress or load balancer",
                 );
-                return None;
             }
         }
-        let source = match table.text("from").unwrap_or("x-forwarded-for") {
-            "x-forwarded-for" => ClientSource::XForwardedFor,
-            "forwarded" => ClientSource::Forwarded,
-            "proxy-protocol" => ClientSource::ProxyProtocol,
-            name => match HeaderName::try_from(name) {
-                Ok(name) => ClientSource::Header(name),
-                Err(_) => {
-                    self.header(table, "from")?;
-                    return None;
-                }
-            },
+        let source = match table.get("from") {
+            None => Some(ClientSource::XForwardedFor),
+            Some(node) => self.client_source(node, proxy_protocol.is_some()),
         };
+        if nodes.is_empty()
+            && table
+                .get("trusted_proxies")
+                .is_none_or(|node| node.list().is_some())
+        {
+            self.warn_nobody_trusted(table, proxy_protocol);
+        }
         Some(Trust {
-            proxies: AddressList::new(proxies),
-            source,
+            proxies: AddressList::new(proxies?),
+            source: source?,
         })
     }
 
-    pub(super) fn upstream(&mut self, table: &Table, root: &Table) -> Option<Settings> {
-        let Some(node) = table.get("url") else {
-            self.problems.error(
-                root.table("upstream").map_or(root.span, |table| table.span),
-                "`upstream.url` is missing: where does the app listen?",
-                "no `url`",
-                "add `[upstream]` with `url = \"http://127.0.0.1:3000\"`",
-            );
-            return None;
-        };
-        let url = node.text()?;
-        let (target, base_path) = self.target(url, node, table)?;
-        let own_host = match &target {
-            Target::Tcp { host, port, tls } => {
-                let default = if tls.is_some() { 443 } else { 80 };
-                if *port == default {
-                    host.clone()
-                } else {
-                    format!("{host}:{port}")
+    fn client_source(&mut self, node: &Node, proxy_protocol: bool) -> Option<ClientSource> {
+        let text = node.text()?;
+        let source = ClientSource::parse(text);
+        match &source {
+            None => self.problems.error(
+                node.span,
+                "this is neither a way to tell the client nor a header name",
+                "not a header name",
+                "write \"x-forwarded-for\", \"forwarded\", \"proxy-protocol\" or a header's name",
+            ),
+            Some(ClientSource::ProxyProtocol) if !proxy_protocol => self.problems.error(
+                node.span,
+                "the client is to be told by a PROXY header, but none is read",
+                "no PROXY header",
+                "add `proxy_protocol = true` to `[server]`",
+            ),
+            Some(ClientSource::Header(_)) => {
+                if let Some(meant) = nearest::nearest(text, CLIENT_SOURCES) {
+                    self.problems.warning(
+                        node.span,
+                        "this is taken as the name of a header that holds one address",
+                        "a slip of the keyboard?",
+                        format!("did you mean \"{meant}\"?"),
+                    );
                 }
             }
-            Target::Echo | Target::Unix(_) => "localhost".to_owned(),
-        };
-        let host = match table.text("host").unwrap_or("preserve") {
-            "preserve" => Host::Preserve,
-            "upstream" => Host::Fixed(HeaderValue::try_from(own_host).ok()?),
-            name => match HeaderValue::try_from(name) {
-                Ok(value) => Host::Fixed(value),
-                Err(_) => {
-                    let span = table.get("host")?.span;
-                    self.problems.error(
-                        span,
-                        "this is not a host",
-                        "not a host",
-                        "write a host name",
-                    );
-                    return None;
-                }
-            },
-        };
-        let or = |key: &str, seconds| table.duration(key).unwrap_or(Duration::from_secs(seconds));
-        Some(Settings {
-            target,
-            url: url.to_owned(),
-            base_path,
-            connect_timeout: or("connect_timeout", 2),
-            timeout: or("timeout", 30),
-            pool_idle: or("pool_idle", 30),
-            host,
-        })
+            Some(_) => {}
+        }
+        source
     }
 
-    fn target(&mut self, url: &str, node: &Node, table: &Table) -> Option<(Target, String)> {
-        if url == "echo:" {
-            return Some((Target::Echo, String::new()));
-        }
-        if let Some(path) = url.strip_prefix("unix:") {
-            return Some((
-                Target::Unix(self.folder_of(node.span).join(path)),
-                String::new(),
-            ));
-        }
-        let uri: Option<Uri> = url.parse().ok();
-        let parts = uri
-            .as_ref()
-            .and_then(|uri| Some((uri.scheme_str()?, uri.host()?, uri)));
-        let Some((scheme @ ("http" | "https"), host, uri)) = parts else {
-            self.problems.error(
+    fn warn_nobody_trusted(&mut self, table: &Table, proxy_protocol: Option<&Node>) {
+        if let Some(node) = table.get("from") {
+            self.problems.warning(
                 node.span,
-                "this is not a URL the app can be reached at",
-                "not an upstream",
-                "write \"http://127.0.0.1:3000\", \"https://…\", \"unix:/run/app.sock\" or \"echo:\"",
+                "nobody is trusted, so the client is always the peer of the connection",
+                "never read",
+                "add `trusted_proxies = [\"…\"]` with the addresses of your ingress, or remove `from`",
             );
-            return None;
-        };
-        if uri.query().is_some() || uri.authority().is_some_and(|a| a.as_str().contains('@')) {
-            self.problems.error(
+        } else if let Some(node) = proxy_protocol {
+            self.problems.warning(
                 node.span,
-                "the app's URL has a query or a user",
-                "scheme, host, port and path only",
-                "remove it",
+                "nobody is trusted, so no PROXY header is read",
+                "no `trusted_proxies`",
+                "add `trusted_proxies = [\"…\"]` with the addresses of your load balancer to `[client_address]`",
             );
-            return None;
         }
-        let secure = scheme == "https";
-        let host = host
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .to_owned();
-        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-        let tls = if secure {
-            Some(self.client_tls(table, node, &host)?)
-        } else {
-            None
-        };
-        let base_path = uri.path().trim_end_matches('/').to_owned();
-        Some((Target::Tcp { host, port, tls }, base_path))
     }
 
     pub(super) fn headers(&mut self, table: &Table) -> Option<HeaderSettings> {
@@ -185,6 +161,16 @@ impl Compiler<'_> {
             );
             return None;
         };
+        let lower = prefix.to_ascii_lowercase();
+        if let Some(taken) = COMMON_HEADERS.iter().find(|name| name.starts_with(&lower)) {
+            self.problems.error(
+                table.get("prefix")?.span,
+                format!("every header that begins so would be removed, `{taken}` too"),
+                "begins other headers",
+                "choose one that only gatepost uses, like \"X-Gatepost-\"",
+            );
+            return None;
+        }
         Some(HeaderSettings {
             names,
             strip_credentials: table.flag("strip_credentials").unwrap_or(true),
@@ -223,7 +209,13 @@ impl Compiler<'_> {
                 "write \"16KiB\"",
             );
         }
-        if limits.buffered < limits.body {
+        for key in ["body", "buffered"] {
+            self.some_bytes(table, key);
+        }
+        for key in ["header_timeout", "body_timeout"] {
+            self.positive(table, key, "no request could arrive in it");
+        }
+        if limits.buffered < limits.body && limits.buffered > 0 {
             let span = table
                 .get("buffered")
                 .or_else(|| table.get("body"))
@@ -236,14 +228,6 @@ impl Compiler<'_> {
             );
         }
         limits
-    }
-
-    /// `Some(None)` for "off".
-    pub(super) fn listener(&mut self, table: &Table, default: &str) -> Option<Option<Listen>> {
-        match table.text("listen") {
-            Some("off") => Some(None),
-            _ => self.address(table.get("listen"), default).map(Some),
-        }
     }
 
     pub(super) fn log(table: &Table) -> LogSettings {
@@ -262,35 +246,12 @@ impl Compiler<'_> {
         }
     }
 
-    pub(super) fn reload(table: &Table) -> Reload {
+    pub(super) fn reload(&mut self, table: &Table) -> Reload {
+        self.positive(table, "poll", "gatepost would do nothing else");
         Reload {
             watch: table.flag("watch").unwrap_or(true),
             poll: table.duration("poll").unwrap_or(Duration::from_secs(2)),
         }
-    }
-
-    /// `host:port` or `unix:/path`.
-    fn address(&mut self, node: Option<&Node>, default: &str) -> Option<Listen> {
-        let text = node.and_then(Node::text).unwrap_or(default);
-        if let Some(path) = text.strip_prefix("unix:") {
-            let folder = node.map_or_else(|| self.folder.clone(), |node| self.folder_of(node.span));
-            return Some(Listen::Unix(folder.join(path)));
-        }
-        let parsed = text
-            .parse::<SocketAddr>()
-            .ok()
-            .or_else(|| text.to_socket_addrs().ok()?.next());
-        if parsed.is_none()
-            && let Some(node) = node
-        {
-            self.problems.error(
-                node.span,
-                "this is not an address to listen on",
-                "not host:port",
-                "write \"0.0.0.0:8080\", \"[::]:8080\" or \"unix:/run/gatepost.sock\"",
-            );
-        }
-        parsed.map(Listen::Tcp)
     }
 
     /// Addresses and CIDRs; `None` after an error.
@@ -298,16 +259,34 @@ impl Compiler<'_> {
         let mut networks = Vec::with_capacity(list.len());
         let mut good = true;
         for node in list {
-            match Network::parse(node.text()?) {
+            let Some(text) = node.text() else {
+                good = false;
+                continue;
+            };
+            match Network::parse(text) {
                 Ok(network) => networks.push(network),
                 Err(error) => {
                     good = false;
-                    self.problems.error(
-                        node.span,
-                        error.to_string(),
-                        "not an address or network",
-                        "write an address (\"203.0.113.9\") or a network (\"203.0.113.0/24\")",
-                    );
+                    let said = error.to_string();
+                    let (message, fix) = told(&said, "");
+                    let fix = match &error {
+                        AddressError::HostBits { network, text } => {
+                            let ip = text.split('/').next().unwrap_or_default();
+                            format!(
+                                "write \"{network}\" for all of it, or \"{ip}\" for the one address"
+                            )
+                        }
+                        AddressError::Port { ip, .. } => format!("write \"{ip}\""),
+                        AddressError::Empty
+                        | AddressError::LeadingZero { .. }
+                        | AddressError::MappedPrefix { .. }
+                        | AddressError::NotAnAddress { .. }
+                        | AddressError::Prefix { .. }
+                        | AddressError::Space { .. }
+                        | AddressError::Zone { .. } => fix.to_owned(),
+                    };
+                    self.problems
+                        .error(node.span, message, "not an address or network", fix);
                 }
             }
         }

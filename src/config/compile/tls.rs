@@ -8,7 +8,13 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use super::Compiler;
+use super::sources::value_span;
+use crate::config::grammar::{TLS, UPSTREAM};
+use crate::config::shape;
 use crate::config::tree::{Node, Table};
+
+/// How the PEM of a key with a passphrase begins, in the two ways there are.
+const ENCRYPTED: &[u8] = b"ENCRYPTED";
 
 static MODERN: [&SupportedProtocolVersion; 1] = [&rustls::version::TLS13];
 static USUAL: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
@@ -23,24 +29,38 @@ impl Compiler<'_> {
         let (Some(certificate), Some(private_key)) =
             (table.get("certificate"), table.get("private_key"))
         else {
-            self.problems.error(
-                table.span,
-                "TLS needs a `certificate` and its `private_key`",
-                "one of them is missing",
-                "add `certificate = { file = \"tls.crt\" }` and `private_key = { file = \"tls.key\" }`",
-            );
+            for (key, file) in [("certificate", "tls.crt"), ("private_key", "tls.key")] {
+                if shape::lacks(table, &TLS, key) {
+                    self.problems.error(
+                        table.span,
+                        format!("TLS needs a `{key}`"),
+                        format!("no `{key}`"),
+                        format!("add `{key} = {{ file = \"{file}\" }}`"),
+                    );
+                }
+            }
             return None;
         };
         let chain = self.certificates(certificate);
         let key = self.pem(private_key).and_then(|pem| {
             let key = PrivateKeyDer::from_pem_slice(&pem).ok();
             if key.is_none() {
-                self.problems.error(
-                    private_key.span,
-                    "this is not a private key in PEM",
-                    "not a private key",
-                    "name the file that begins with `-----BEGIN PRIVATE KEY-----`",
-                );
+                let encrypted = pem
+                    .windows(ENCRYPTED.len())
+                    .any(|window| window == ENCRYPTED);
+                let (message, fix) = if encrypted {
+                    (
+                        "this private key is encrypted",
+                        "decrypt it: openssl pkey -in KEY -out PLAIN",
+                    )
+                } else {
+                    (
+                        "this is not a private key in PEM",
+                        "name the file that begins with `-----BEGIN PRIVATE KEY-----`",
+                    )
+                };
+                let span = value_span(private_key);
+                self.problems.error(span, message, "not a private key", fix);
             }
             key
         });
@@ -81,12 +101,21 @@ impl Compiler<'_> {
                     .collect();
                 Some(Arc::new(config))
             }
-            Err(_) => {
+            Err(rustls::Error::InconsistentKeys(_)) => {
                 self.problems.error(
-                    private_key.span,
+                    value_span(private_key),
                     "the private key does not belong to the certificate",
                     "another certificate's key",
                     "name the key that was made with this certificate",
+                );
+                None
+            }
+            Err(_) => {
+                self.problems.error(
+                    value_span(private_key),
+                    "TLS cannot use this private key or its certificate",
+                    "not usable",
+                    "make a pair on P-256 or with RSA of 2048 bits or more",
                 );
                 None
             }
@@ -101,6 +130,9 @@ impl Compiler<'_> {
         host: &str,
     ) -> Option<(Arc<ClientConfig>, ServerName<'static>)> {
         let Some(node) = table.get("ca") else {
+            if !shape::lacks(table, &UPSTREAM, "ca") {
+                return None;
+            }
             self.problems.error(
                 url.span,
                 "an https app needs `upstream.ca`, the authority of its certificate",
@@ -130,31 +162,38 @@ impl Compiler<'_> {
 
     fn certificates(&mut self, node: &Node) -> Option<Vec<CertificateDer<'static>>> {
         let pem = self.pem(node)?;
-        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-        match chain {
-            Ok(chain) if !chain.is_empty() => Some(chain),
-            _ => {
-                self.not_certificates(node);
-                None
-            }
+        self.read_certificates(&pem, node)
+    }
+
+    fn read_certificates(
+        &mut self,
+        pem: &[u8],
+        node: &Node,
+    ) -> Option<Vec<CertificateDer<'static>>> {
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+        let chain = chain.ok().filter(|chain| !chain.is_empty());
+        if chain.is_none() {
+            self.not_certificates(node);
         }
+        chain
     }
 
     fn roots(&mut self, node: &Node) -> Option<RootCertStore> {
         let mut roots = RootCertStore::empty();
-        let all_added = self
-            .certificates(node)?
-            .into_iter()
-            .all(|one| roots.add(one).is_ok());
-        if !all_added {
-            self.not_certificates(node);
+        for pem in self.pems(node)? {
+            for one in self.read_certificates(&pem, node)? {
+                if roots.add(one).is_err() {
+                    self.not_certificates(node);
+                    return None;
+                }
+            }
         }
-        all_added.then_some(roots)
+        Some(roots)
     }
 
     fn not_certificates(&mut self, node: &Node) {
         self.problems.error(
-            node.span,
+            value_span(node),
             "this holds no certificate in PEM",
             "not a certificate",
             "name the file that begins with `-----BEGIN CERTIFICATE-----`",

@@ -7,9 +7,9 @@ mod steps;
 
 use std::collections::BTreeSet;
 
-pub use provider::{EVENT_SOURCE, PROVIDER, ROUTE, SECRET_SOURCE};
-pub use sections::ROOT;
-pub use steps::{SCHEMES, STEP_ANY, TIMESTAMP};
+pub use provider::{EVENT, EVENT_SOURCE, PROVIDER, ROUTE, SECRET_SOURCE};
+pub use sections::{ROOT, TLS, UPSTREAM};
+pub use steps::{BODY_HASH, SCHEMES, STEP_ANY, TIMESTAMP};
 
 /// What a key's value must look like.
 #[derive(Debug, Clone, Copy)]
@@ -101,6 +101,11 @@ impl Section {
     pub fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)
     }
+}
+
+/// The section of a scheme.
+pub fn scheme(name: &str) -> Option<&'static Section> {
+    SCHEMES.iter().copied().find(|scheme| scheme.name == name)
 }
 
 /// All sections there are: of the file, of a route, and of every scheme.
@@ -218,7 +223,6 @@ const COUNT: Kind = Kind::Integer {
     min: 1,
     max: u32::MAX as i64,
 };
-const STATUS: Kind = Kind::Integer { min: 100, max: 599 };
 const TEXTS: Kind = Kind::List(&Kind::Text);
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Provider keys, route keys, and the sources they name.
 
-use super::{COUNT, Choice, Kind, STATUS, Section, TEXTS, key, section};
+use super::{COUNT, Choice, Kind, Section, TEXTS, key, section};
 
 macro_rules! provider_keys {
     ($($more:expr),* $(,)?) => {
@@ -26,7 +26,12 @@ macro_rules! provider_keys {
             key("username", Kind::Text, "", "The user name of basic steps that name none."),
             key("event", Kind::Table(&EVENT), "", "Where the event is described."),
             key("samples", Kind::TextTable, "", "Sample bodies for send, by event type."),
-            key("success_status", STATUS, "", "The status sent when the app answers another 2xx."),
+            key(
+                "success_status",
+                Kind::Integer { min: 200, max: 299 },
+                "",
+                "The status sent when the app answers another 2xx.",
+            ),
             $($more,)*
         ]
     };
@@ -73,7 +78,12 @@ pub static ROUTE: Section = section(
             "",
             "Scheme and host as the provider knows them, for {url}."
         ),
-        key("reject_status", STATUS, "", "Instead of 401 and 403."),
+        key(
+            "reject_status",
+            Kind::Integer { min: 400, max: 599 },
+            "",
+            "Instead of 401 and 403; never 410."
+        ),
         key(
             "accept_weak",
             Kind::Flag,
@@ -92,7 +102,8 @@ static ROUTE_LIMITS: Section = section(
     ],
 );
 
-static EVENT: Section = section(
+/// `event`.
+pub static EVENT: Section = section(
     "event",
     "Where the event is described.",
     &[

@@ -93,7 +93,8 @@ static SERVER: Section = section(
     ],
 );
 
-static TLS: Section = section(
+/// `[server.tls]`.
+pub static TLS: Section = section(
     "[server.tls]",
     "TLS of the main listener.",
     &[
@@ -143,7 +144,8 @@ static CLIENT_ADDRESS: Section = section(
     ],
 );
 
-static UPSTREAM: Section = section(
+/// `[upstream]`.
+pub static UPSTREAM: Section = section(
     "[upstream]",
     "The app behind gatepost.",
     &[
@@ -222,7 +224,16 @@ static LIMITS: Section = section(
             "16KiB",
             "The largest request head.",
         ),
-        key("header_count", COUNT, "100", "The most headers."),
+        key(
+            "header_count",
+            // A header map holds no more than 24576.
+            Kind::Integer {
+                min: 1,
+                max: 10_000,
+            },
+            "100",
+            "The most headers.",
+        ),
         key(
             "header_timeout",
             Kind::Duration,

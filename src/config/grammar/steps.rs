@@ -220,7 +220,8 @@ static SIGNATURE: Section = Section {
     choice: PLACE,
 };
 
-static BODY_HASH: Section = section(
+/// `body_hash` of a `jwt` step.
+pub static BODY_HASH: Section = section(
     "body_hash",
     "The claim that covers the body.",
     &[key("claim", Kind::Text, "", "The claim."), HASH, ENCODING],

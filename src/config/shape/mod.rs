@@ -7,6 +7,7 @@ mod unknown;
 mod value;
 
 use super::grammar::{Choice, Section};
+use super::nearest::nearest;
 use super::problem::Problems;
 use super::tree::Table;
 
@@ -25,6 +26,16 @@ pub fn check(table: &Table, section: &'static Section, problems: &mut Problems) 
         }
     }
     choice(table, section, unknown || table.is_broken(), problems);
+}
+
+/// Whether `key` is missing, and not only misspelt: that was reported.
+pub(super) fn lacks(table: &Table, section: &Section, key: &str) -> bool {
+    let meant = |name: &str| {
+        section.key(name).is_none()
+            && (nearest(name, [key]).is_some() || unknown::HABITS.contains(&(name, key)))
+    };
+    let mut names = table.entries.iter().map(|entry| entry.name.as_str());
+    !names.any(|name| name == key || meant(name))
 }
 
 /// `lenient`: the one that is missing may be the one that is misspelt.

@@ -98,7 +98,8 @@ fn check_one(step: &Table, problems: &mut Problems) {
 
 /// Whether a key is there that was meant to be `scheme`: one mistake, one problem.
 fn misspelt(step: &Table) -> bool {
-    step.entries
-        .iter()
-        .any(|entry| nearest(&entry.name, ["scheme", "any"]).is_some())
+    step.entries.iter().any(|entry| {
+        nearest(&entry.name, ["scheme", "any"]).is_some()
+            || unknown::HABITS.contains(&(entry.name.as_str(), "scheme"))
+    })
 }

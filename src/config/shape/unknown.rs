@@ -1,13 +1,13 @@
 //! Keys that do not belong where they stand.
 
-use super::super::grammar::{self, SCHEMES, SECRET_SOURCE, STEP_ANY, Section};
+use super::super::grammar::{self, PROVIDER, ROUTE, SCHEMES, SECRET_SOURCE, STEP_ANY, Section};
 use super::super::nearest::nearest;
 use super::super::problem::Problems;
 use super::super::tree::Entry;
 use super::list;
 
 /// What people write from habit, and what it is called here.
-const HABITS: &[(&str, &str)] = &[
+pub(super) const HABITS: &[(&str, &str)] = &[
     ("type", "scheme"),
     ("kind", "scheme"),
     ("algorithm", "hash"),
@@ -72,10 +72,14 @@ pub(super) fn report_in_any_scheme(entry: &Entry, broken: bool, problems: &mut P
     if broken && near.is_none() {
         return;
     }
-    let fix = near.map_or_else(
-        || "remove it; the scheme decides which keys a step has".to_owned(),
-        |meant| format!("did you mean `{meant}`?"),
-    );
+    let habit = HABITS.iter().find(|(habit, meant)| {
+        *habit == name && SCHEMES.iter().any(|scheme| scheme.key(meant).is_some())
+    });
+    let fix = match (near, habit) {
+        (Some(meant), _) => format!("did you mean `{meant}`?"),
+        (None, Some((_, meant))) => format!("here it is called `{meant}`"),
+        (None, None) => "remove it; the scheme decides which keys a step has".to_owned(),
+    };
     problems.error(
         entry.name_span,
         format!("no scheme has a key `{name}`"),
@@ -93,6 +97,9 @@ fn fix(name: &str, near: Option<&str>, section: &Section) -> String {
         .find(|(habit, meant)| *habit == name && section.key(meant).is_some());
     if let Some((_, meant)) = habit {
         return format!("here it is called `{meant}`");
+    }
+    if std::ptr::eq(section, &raw const STEP_ANY) {
+        return "beside `any` stands nothing: put it into a step of its list".to_owned();
     }
     if let Some(home) = home(name, section) {
         return format!("`{name}` belongs to {home}");
@@ -117,7 +124,11 @@ fn home(name: &str, section: &Section) -> Option<String> {
         [one] => Some(format!("scheme `{one}`")),
         many => Some(format!("the schemes {}", list(many))),
     };
-    if is_scheme(section) || std::ptr::eq(section, &raw const STEP_ANY) {
+    let holds_steps = [&raw const PROVIDER, &raw const ROUTE].contains(&(&raw const *section));
+    if holds_steps && let Some(schemes) = &of_schemes {
+        return Some(format!("{schemes}: write it into a step of `verify`"));
+    }
+    if is_scheme(section) {
         of_schemes.or(place)
     } else {
         place.or(of_schemes)

@@ -37,7 +37,8 @@ pub(super) fn check(name: &str, node: &Node, kind: &Kind, problems: &mut Problem
         }
         (Kind::Size, Value::Integer(bytes)) if *bytes >= 0 => {}
         (Kind::Integer { min, max }, Value::Integer(integer)) => {
-            if !(min..=max).contains(&integer) {
+            // One too large to be read was reported.
+            if !(min..=max).contains(&integer) && !problems.has_error_at(node.span) {
                 out_of_range(name, node.span, *min, *max, problems);
             }
         }
@@ -192,6 +193,11 @@ fn one_of(name: &str, span: Span, text: &str, words: &[&str], problems: &mut Pro
 fn either(name: &str, node: &Node, kinds: &[Kind], problems: &mut Problems) {
     let mut closest = None;
     for kind in kinds {
+        if let (Kind::OneOf(words), Some(text)) = (kind, node.text())
+            && nearest(text, words.iter().copied()).is_some()
+        {
+            return one_of(name, node.span, text, words, problems);
+        }
         let mut tried = Problems::new();
         check(name, node, kind, &mut tried);
         if tried.is_empty() {
@@ -287,10 +293,14 @@ fn type_fix(name: &str, node: &Node, kind: &Kind) -> String {
         Kind::Integer { min, max } => format!("write a whole number from {min} to {max}"),
         Kind::List(_) | Kind::OpenList(_) => format!("put it in brackets: {name} = [ … ]"),
         Kind::NamedTables(section) | Kind::Table(section) => table_fix(name, section.name),
+        Kind::OneOf([only]) => format!("write {name} = \"{only}\""),
         Kind::OneOf(words) => format!("write one of {}", quoted(words)),
         Kind::Rate => format!("write {name} = \"50/s burst 100\""),
         Kind::Size => format!("write {name} = \"1MiB\""),
         Kind::Tables(section) => format!("write {} with two brackets, once for each", section.name),
+        Kind::Text if matches!(node.value, Value::List(_) | Value::Table(_)) => {
+            format!("write one text: {name} = \"…\"")
+        }
         Kind::Text => format!("put it in quotes: {name} = \"…\""),
         Kind::TextTable => format!("write {name} = {{ \"…\" = \"…\" }}"),
         Kind::Time if is_text => "write the date without quotes".to_owned(),
@@ -300,7 +310,8 @@ fn type_fix(name: &str, node: &Node, kind: &Kind) -> String {
 
 fn table_fix(name: &str, section: &str) -> String {
     if section.starts_with('[') && !section.starts_with("[[") {
-        format!("write its keys under {section}, with single brackets")
+        let header = section.replace("NAME", name);
+        format!("write its keys under {header}, with single brackets")
     } else {
         format!("write it as a table: {name} = {{ … }}")
     }

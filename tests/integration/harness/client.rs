@@ -45,7 +45,7 @@ impl<S: Read + Write> Client<S> {
 
     /// Sends; that the other side has hung up meanwhile shows in what is read.
     pub fn send(&mut self, bytes: &[u8]) -> &mut Self {
-        let _ = self.stream.write_all(bytes).and_then(|()| self.stream.flush());
+        drop(self.stream.write_all(bytes).and_then(|()| self.stream.flush()));
         self
     }
 

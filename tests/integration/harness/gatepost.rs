@@ -25,7 +25,6 @@ pub struct Setup {
     rest: String,
     env: Vec<(String, String)>,
     pub folder: TempDir,
-    flags: Vec<String>,
 }
 
 impl Setup {
@@ -39,7 +38,6 @@ impl Setup {
             rest: String::new(),
             env: Vec::new(),
             folder: TempDir::new().unwrap(),
-            flags: Vec::new(),
         }
     }
 
@@ -72,11 +70,6 @@ impl Setup {
         self
     }
 
-    pub fn flag(mut self, flag: &str) -> Self {
-        self.flags.push(flag.into());
-        self
-    }
-
     /// Writes `sidecar.toml`.
     pub fn config(&self) -> PathBuf {
         let Self { url, server, upstream, rest, .. } = self;
@@ -94,7 +87,7 @@ impl Setup {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
         command.env_clear().envs(self.env.iter().cloned());
         command.current_dir(self.folder.path()).stdin(Stdio::null());
-        command.args(&words[..1]).arg("-c").arg(self.config()).args(&words[1..]).args(&self.flags);
+        command.args(&words[..1]).arg("-c").arg(self.config()).args(&words[1..]);
         command
     }
 
@@ -129,7 +122,7 @@ impl Setup {
             journal: self.journal,
             expected: RefCell::default(),
             failures: RefCell::default(),
-            folder: self.folder,
+            _folder: self.folder,
         }
     }
 }
@@ -196,7 +189,7 @@ pub struct Gatepost {
     pub health: Option<SocketAddr>,
     pub log: Arc<Log>,
     pub journal: Arc<Journal>,
-    pub folder: TempDir,
+    _folder: TempDir,
     child: Child,
     pub(super) expected: RefCell<Vec<Expected>>,
     pub(super) failures: RefCell<Vec<String>>,

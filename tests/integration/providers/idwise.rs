@@ -1,4 +1,4 @@
-//! IDWise: basic, bearer or an own header, as its customer chose; answered with exactly 200.
+//! `IDWise`: basic, bearer or an own header, as its customer chose; answered with exactly 200.
 
 use super::{at, refuses_without, samples, unsigned};
 use crate::harness::upstream::reply;
@@ -111,7 +111,7 @@ fn no_other_bearer_token_is_accepted() {
     let gate = start(&app, BEARER);
     let good = delivery().header("Authorization", format!("Bearer {PASSWORD}"));
     refuses_without(&gate, &good, "Authorization", "credential_missing", "credential_malformed");
-    gate.passes("a lower-case scheme word", &good.clone().with("Authorization", format!("bearer {PASSWORD}")));
+    gate.passes("a lower-case scheme word", &good.with("Authorization", format!("bearer {PASSWORD}")));
     for (case, value, reason) in [
         ("another token", "Bearer x".to_owned(), "credential_wrong"),
         ("a cut token", format!("Bearer {}", &PASSWORD[..PASSWORD.len() - 1]), "credential_wrong"),
@@ -162,7 +162,7 @@ fn addresses_and_the_credential_are_both_needed() {
     gate.refuses("only the address", &basic("idwise:x"), 401, "credential_wrong");
 }
 
-/// IDWise sends again unless the answer is exactly 200.
+/// `IDWise` sends again unless the answer is exactly 200.
 #[test]
 fn every_success_of_the_app_becomes_200_and_nothing_else_does() {
     for (status, told) in [

@@ -76,7 +76,7 @@ fn a_signed_header_must_be_there_once() {
     gate.refuses("missing", &good.clone().without("X-Extra"), 401, "signature_missing");
     gate.refuses("missing, signed as empty", &delivery(BODY).header("X-Sig", sig("")), 401, "signature_missing");
     gate.refuses("twice", &good.clone().header("X-Extra", "b"), 400, "credential_repeated");
-    gate.refuses("twice, in an alias", &good.clone().without("X-Extra").header("X_Extra", "a"), 401, "signature_missing");
+    gate.refuses("in an alias", &good.without("X-Extra").header("X_Extra", "a"), 401, "signature_missing");
 }
 
 #[test]

@@ -140,7 +140,7 @@ fn a_route_overlays_its_provider() {
     gate.refuses("with reject_status", &delivery(BODY), 404, "credential_missing");
     let signed = delivery(BODY).header("X-Sig", hex(&hmac("sha256", SECRET.as_bytes(), BODY.as_bytes())));
     gate.refuses("the provider's own step", &signed, 404, "credential_missing");
-    gate.refuses("repeated is another matter", &good.clone().header("Authorization", "Bearer x"), 400, "credential_repeated");
+    gate.refuses("repeated is another matter", &good.header("Authorization", "Bearer x"), 400, "credential_repeated");
 }
 
 #[test]

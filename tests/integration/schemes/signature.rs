@@ -6,8 +6,10 @@ use crate::signing::{base64, ecdsa, ed25519, ed25519_public, hex, now, pem, rsa}
 
 const BODY: &[u8] = b"{\"type\":\"ping\"}";
 
+type Sign = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+
 /// Every algorithm, the key that serves it, and a signature of a message.
-fn algorithms() -> Vec<(&'static str, &'static str, Box<dyn Fn(&[u8]) -> Vec<u8>>)> {
+fn algorithms() -> Vec<(&'static str, &'static str, Sign)> {
     vec![
         ("rsa-pss-sha256", "rsa", Box::new(|m| rsa(0).pss("sha256", m))),
         ("rsa-pss-sha384", "rsa", Box::new(|m| rsa(0).pss("sha384", m))),

@@ -1,0 +1,313 @@
+//! The steps that check a signed message, compiled: `hmac`, `digest` and `signature`.
+
+use super::Compiler;
+use super::sources::value_span;
+use super::steps::{Compiled, Shared, encoding, hash};
+use super::values::told;
+use crate::config::grammar;
+use crate::config::shape;
+use crate::config::tree::Table;
+use crate::verify::algorithm::{Algorithm, Salt, SignatureFormat, VerifyingKey};
+use crate::verify::format::{Field, Format};
+use crate::verify::signed::{MacKey, Prover, Signature};
+use crate::verify::template::Template;
+use crate::verify::{Freshness, Hash, Held, Place, Ring, Step, Unit};
+
+/// How old a signed timestamp may be where nothing else is said: what Standard Webhooks, Stripe
+/// and Slack prescribe.
+const TOLERANCE: std::time::Duration = std::time::Duration::from_secs(300);
+
+impl Compiler<'_> {
+    pub(super) fn digest(&mut self, table: &Table, shared: &Shared<'_>) -> Option<Compiled> {
+        let hash = hash(table);
+        let message = self.message(table, shared);
+        let keyed = message.as_ref().is_some_and(Template::has_secret);
+        let secrets = if keyed {
+            Some(self.step_secrets(table, shared)?)
+        } else {
+            None
+        };
+        let prover = Prover::Digest { hash, secrets };
+        let label = match hash {
+            Hash::Sha1 => "digest-sha1",
+            Hash::Sha256 => "digest-sha256",
+            Hash::Sha384 => "digest-sha384",
+            Hash::Sha512 => "digest-sha512",
+        };
+        self.signed(table, shared, message?, prover, label, keyed)
+    }
+
+    pub(super) fn hmac(&mut self, table: &Table, shared: &Shared<'_>) -> Option<Compiled> {
+        let hash = hash(table);
+        let message = self.message(table, shared);
+        let secrets = self.step_secrets(table, shared)?;
+        let keys = secrets
+            .all()
+            .iter()
+            .filter_map(|held| Some(held.with(MacKey::new(hash, held.key.clone())?)))
+            .collect();
+        let label = match hash {
+            Hash::Sha1 => "hmac-sha1",
+            Hash::Sha256 => "hmac-sha256",
+            Hash::Sha384 => "hmac-sha384",
+            Hash::Sha512 => "hmac-sha512",
+        };
+        self.signed(
+            table,
+            shared,
+            message?,
+            Prover::Hmac(Ring::new(keys)),
+            label,
+            true,
+        )
+    }
+
+    pub(super) fn signature(&mut self, table: &Table, shared: &Shared<'_>) -> Option<Compiled> {
+        let message = self.message(table, shared);
+        let section = grammar::scheme("signature")?;
+        let named = table.text("algorithm");
+        let Some(algorithm) = Algorithm::ALL
+            .into_iter()
+            .find(|known| Some(known.name()) == named)
+        else {
+            if shape::lacks(table, section, "algorithm") {
+                self.problems.error(
+                    table.span,
+                    "scheme `signature` needs an `algorithm`",
+                    "no algorithm",
+                    "add `algorithm = \"rsa-pss-sha256\"` or the one the provider documents",
+                );
+            }
+            return None;
+        };
+        self.algorithm_fits(table, algorithm);
+        let salt = match table.get("salt") {
+            None => Salt::Auto,
+            Some(node) => match (node.text(), node.integer()) {
+                (Some("digest"), _) => Salt::Digest,
+                (Some("max"), _) => Salt::Max,
+                (_, Some(length)) => Salt::Length(u16::try_from(length).ok()?),
+                _ => Salt::Auto,
+            },
+        };
+        let format = match table.text("signature_format") {
+            Some("p1363") => SignatureFormat::P1363,
+            _ => SignatureFormat::Der,
+        };
+        let node = table
+            .get("public_key")
+            .or_else(|| shared.keys.get("public_key"));
+        let Some(node) = node else {
+            self.needs(table, shared, "public_key");
+            return None;
+        };
+        if table.get("public_key").is_none() {
+            self.used.insert("public_key");
+        }
+        let mut keys: Vec<Held<VerifyingKey>> = Vec::new();
+        for (source, held) in self.public_keys(node) {
+            let kind = held.key.kind();
+            match VerifyingKey::new(&held.key, algorithm, salt, format) {
+                Some(key) => keys.push(held.with(key)),
+                None => self.problems.error(
+                    value_span(source),
+                    format!(
+                        "`{}` needs a key of kind {}, and this is one of kind {kind}",
+                        algorithm.name(),
+                        algorithm.key_kind(),
+                    ),
+                    "a key of another kind",
+                    "take the key that belongs to this signature, or correct `algorithm`",
+                ),
+            }
+        }
+        let prover = Prover::PublicKey {
+            algorithm,
+            salt,
+            form: format,
+            keys: Ring::new(keys),
+        };
+        self.signed(table, shared, message?, prover, algorithm.name(), true)
+    }
+
+    fn signed(
+        &mut self,
+        table: &Table,
+        shared: &Shared<'_>,
+        message: Template,
+        prover: Prover,
+        label: &'static str,
+        authenticates: bool,
+    ) -> Option<Compiled> {
+        let place = self.place(table);
+        let format = self.format(table)?;
+        let freshness = self.freshness(table, &format, &message);
+        let id = if message.has_id() && !format.has(Field::Id) {
+            let Some(header) = &shared.id_header else {
+                self.problems.error(
+                    table.get("message").map_or(table.span, |node| node.span),
+                    "`{id}` is neither in `format` nor a header of `event.id`",
+                    "where does the id stand?",
+                    "add `event.id = { header = \"…\" }`, or use `{header:X}`",
+                );
+                return None;
+            };
+            Some(Place::Header(header.clone()))
+        } else {
+            None
+        };
+        Some(Compiled {
+            step: Step::Signature(Box::new(Signature {
+                place: place?,
+                format,
+                encoding: encoding(table),
+                message,
+                id,
+                freshness: freshness?,
+                prover,
+                label,
+            })),
+            authenticates,
+            credential: None,
+            challenge: None,
+        })
+    }
+
+    fn format(&mut self, table: &Table) -> Option<Format> {
+        let Some(node) = table.get("format") else {
+            return Format::compile("{signature}").ok();
+        };
+        match Format::compile(node.text()?) {
+            Ok(format) => Some(format),
+            Err(error) => {
+                let said = error.to_string();
+                let (message, fix) = told(
+                    &said,
+                    "write it as the provider's header looks, for example \"t={timestamp},v1={signature}\"",
+                );
+                self.problems.error(node.span, message, "not a format", fix);
+                None
+            }
+        }
+    }
+
+    fn message(&mut self, table: &Table, shared: &Shared<'_>) -> Option<Template> {
+        let Some(node) = table.get("message") else {
+            return Template::compile("{body}", None).ok();
+        };
+        match Template::compile(node.text()?, shared.keys.text("public_url")) {
+            Ok(template) => Some(template),
+            Err(error) => {
+                let said = error.to_string();
+                let (fix, label) = if said.contains("`public_url`") {
+                    // A `public_url` that is no text was reported.
+                    if shared.keys.get("public_url").is_some() {
+                        return None;
+                    }
+                    let fix = "add `public_url = \"https://hooks.example.com\"` to the route";
+                    (fix, "no `public_url`")
+                } else {
+                    let fix = "write what the provider signs, for example \"{timestamp}.{body}\"";
+                    (fix, "not a message")
+                };
+                let (message, fix) = told(&said, fix);
+                self.problems.error(node.span, message, label, fix);
+                None
+            }
+        }
+    }
+
+    /// `Some(None)` where nothing tells the time of signing.
+    fn freshness(
+        &mut self,
+        table: &Table,
+        format: &Format,
+        message: &Template,
+    ) -> Option<Option<Freshness>> {
+        let rule = table.table("timestamp");
+        let place = match rule.and_then(|rule| self.optional_place(rule)) {
+            Some(None) => return None,
+            Some(place) => place,
+            None => None,
+        };
+        self.positive(table, "tolerance", "no request could arrive in it");
+        if let (Some(_), true, Some(node)) =
+            (&place, format.has(Field::Timestamp), table.get("timestamp"))
+        {
+            self.problems.error(
+                node.span,
+                "the timestamp stands in `format` and in a place of its own",
+                "which of the two?",
+                "keep the one that is signed",
+            );
+        }
+        if place.is_none() && !format.has(Field::Timestamp) {
+            let wanted =
+                message.has_timestamp() || rule.is_some() || table.get("tolerance").is_some();
+            if !wanted {
+                return Some(None);
+            }
+            let section = grammar::scheme(table.text("scheme")?)?;
+            let misspelt =
+                table.get("timestamp").is_none() && !shape::lacks(table, section, "timestamp");
+            let wrong = |key: &str| {
+                table
+                    .get(key)
+                    .is_some_and(|node| self.problems.has_error_at(node.span))
+            };
+            if misspelt || wrong("timestamp") {
+                return None;
+            }
+            let node = table.get("timestamp").or_else(|| table.get("tolerance"));
+            self.problems.error(
+                node.or_else(|| table.get("message"))
+                    .map_or(table.span, |node| node.span),
+                "nothing says where the timestamp stands",
+                "which timestamp?",
+                "add `timestamp = { header = \"…\" }`, or `{timestamp}` to `format`",
+            );
+            return None;
+        }
+        let unit = match rule.and_then(|rule| rule.text("unit")) {
+            Some("ms") => Unit::Milliseconds,
+            Some("rfc3339") => Unit::Rfc3339,
+            _ => Unit::Seconds,
+        };
+        if !message.has_timestamp() {
+            self.problems.warning(
+                table.get("message").map_or(table.span, |node| node.span),
+                "the timestamp is checked but not signed, so whoever replays a request can renew it",
+                "no `{timestamp}` in the message",
+                "add it if the provider signs it; else do not rely on `tolerance`",
+            );
+        }
+        let tolerance = table.duration("tolerance").unwrap_or(TOLERANCE);
+        Some(Some(Freshness {
+            place,
+            unit,
+            tolerance,
+        }))
+    }
+
+    /// Keys that only some algorithms have.
+    fn algorithm_fits(&mut self, table: &Table, algorithm: Algorithm) {
+        let pss = matches!(algorithm, Algorithm::RsaPss(_));
+        let ecdsa = matches!(
+            algorithm,
+            Algorithm::EcdsaP256Sha256 | Algorithm::EcdsaP384Sha384
+        );
+        for (key, fits, of) in [
+            ("salt", pss, "the rsa-pss algorithms"),
+            ("signature_format", ecdsa, "the ecdsa algorithms"),
+        ] {
+            if let (Some(entry), false) = (table.entry(key), fits) {
+                self.problems.error(
+                    entry.name_span,
+                    format!("`{}` has no `{key}`", algorithm.name()),
+                    "has no effect",
+                    format!("remove it, or correct `algorithm`: {of} have one"),
+                );
+            }
+        }
+    }
+}
