@@ -1,13 +1,44 @@
-//! Black-box tests of the real binary.
-
+//! Black-box tests of the real binary, over sockets: what a provider, an attacker and the app see.
 #![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
+    missing_docs,
+    unreachable_pub,
+    missing_debug_implementations,
     clippy::unwrap_used,
-    reason = "a test fails by panicking"
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    clippy::too_many_lines,
+    reason = "a test fails by panicking, and its tables are long"
 )]
 
+/// Starts the binary, plays the app and the caller, checks a verdict in full.
+mod harness;
+/// Signs as providers do, with none of the code under test.
+mod signing;
+
+/// Every mistake of a configuration and the text it is answered with.
 mod config_errors;
+/// Every fuzz target on its corpus and a bounded number of mutations.
 mod fuzzed;
+/// Smuggling: every head or body that two readers could read differently.
+mod framing;
+/// What the app receives besides the body, and what nobody can make it receive.
+mod headers;
+/// No secret in a log, an answer, a metric or a command's output.
+mod leak;
+/// Sizes, times, rates and budgets.
+mod limits;
+/// enforce, observe, passthrough.
+mod modes;
+/// Paths that two readers could read differently, and which route takes what.
+mod paths;
+/// The five providers of the catalogue, from their documents' samples.
+mod providers;
+/// Schemes and their grammar through providers of one's own.
+mod schemes;
+/// TLS and HTTP/2.
+mod tls;
+/// Apps that are down, slow, broken or lying.
+mod upstream;
