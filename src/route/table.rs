@@ -155,7 +155,8 @@ impl Routes {
     /// a route that verifies. Else `/webhooks/%70relude`, `/Webhooks/prelude` or
     /// `/webhooks/prelude.json` would reach the app's handler through a `/*` that passes everything.
     fn means_another(&self, path: &str, prefix: &str, found: &Route) -> bool {
-        if self.loose.is_empty() {
+        // What an enforced route takes it has verified, and the app is told by which route.
+        if self.loose.is_empty() || matches!(found.mode, Mode::Enforce(_)) {
             return false;
         }
         let another = |key: &str| {
@@ -326,10 +327,8 @@ mod tests {
         let routes = routes(&["/hooks/*", "/hooks/strong"]);
         assert_eq!(found(&routes, "", "/hooks/strong", &Method::POST), Ok(1));
         assert_eq!(found(&routes, "", "/hooks/weak", &Method::POST), Ok(0));
-        assert_eq!(
-            found(&routes, "", "/hooks/Strong", &Method::POST),
-            Err(Rejection::PathInvalid)
-        );
+        // What the prefix takes it has verified, and the app is told by which route.
+        assert_eq!(found(&routes, "", "/hooks/Strong", &Method::POST), Ok(0));
     }
 
     #[test]
