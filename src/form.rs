@@ -28,6 +28,16 @@ pub fn single<'a>(text: &'a [u8], name: &str) -> Result<Option<Cow<'a, str>>, Re
     }
 }
 
+/// `text` without the pairs of `name`, the others byte for byte; `None` when none is left.
+pub fn without(text: &str, name: &str) -> Option<String> {
+    let is_wanted = |pair: &&str| {
+        let half = pair.split('=').next().unwrap_or_default();
+        !unescape(half.as_bytes()).eq(name.bytes().map(Some))
+    };
+    let kept: Vec<&str> = text.split('&').filter(is_wanted).collect();
+    (!kept.is_empty()).then(|| kept.join("&"))
+}
+
 /// Whether `headers` declare the body a form. An app reads no other body as one, and text inside
 /// a JSON string can look like any form.
 pub fn is_declared(headers: &HeaderMap) -> bool {
@@ -88,6 +98,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn takes_a_name_out_and_leaves_the_rest_as_it_is() {
+        for (text, rest) in [
+            ("key=1", None),
+            ("a=%20&key=1&b=+", Some("a=%20&b=+")),
+            ("%6bey=1&keys=2&key", Some("keys=2")),
+            ("a&&b", Some("a&&b")),
+        ] {
+            assert_eq!(without(text, "key").as_deref(), rest, "{text}");
+        }
+    }
 
     #[test]
     fn finds_and_decodes_the_one_value() {

@@ -60,6 +60,13 @@ impl Rules {
         }
     }
 
+    /// Whether the body is looked at.
+    pub fn reads_body(&self) -> bool {
+        let of_form = |source: &Compiled| matches!(source, Compiled::Form(_));
+        let mut sources = self.kind.iter().chain(&self.id).chain(&self.time);
+        self.body.is_some() || sources.any(of_form)
+    }
+
     /// Reads the event of a verified request. The body is looked at only where a source needs it;
     /// a body that is not JSON holds no JSON value.
     ///

@@ -25,7 +25,7 @@ enum Kind {
     /// The app's, as it arrives; its request is in flight until the end.
     Streamed(
         Incoming,
-        #[expect(dead_code, reason = "held until the answer is sent")] Slot,
+        #[expect(dead_code, reason = "held until the answer is sent")] Option<Slot>,
     ),
     /// One that is there.
     Whole(Option<Bytes>),
@@ -37,7 +37,7 @@ impl ResponseBody {
         Self(Kind::Whole((!bytes.is_empty()).then_some(bytes)))
     }
 
-    pub(super) const fn streamed(body: Incoming, slot: Slot) -> Self {
+    pub(super) const fn streamed(body: Incoming, slot: Option<Slot>) -> Self {
         Self(Kind::Streamed(body, slot))
     }
 }

@@ -1,22 +1,23 @@
 //! The last step: the verified bytes to the app, its answer back.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Body as _;
 
 use super::answer::ResponseBody;
 use super::permit::{Ground, Permit};
 use super::{Gate, Peer, Slot};
 use crate::event::{self, Event};
-use crate::headers;
 use crate::rejection::Rejection;
 use crate::route::Route;
 use crate::telemetry::Entry;
 use crate::upstream::{self, Answer, Host, Outgoing, Pool};
-use crate::verify::Verified;
+use crate::verify::{Place, Verified};
+use crate::{form, headers};
 
 /// What travels with a request from its verdict to its answer.
 pub(super) struct Passage<'a> {
@@ -47,14 +48,14 @@ pub(super) async fn forward(
     // Where TLS ends before us, the app would else answer with a redirect.
     let secure = peer.secure
         || (gate.trust.proxies.contains(peer.address) && headers::claims_tls(&parts.headers));
-    let upgrade = passed_through(&permit)
-        .then(|| Upgrade::take(&mut parts))
-        .flatten();
+    let unverified = passed_through(&permit);
+    let upgrade = unverified.then(|| Upgrade::take(&mut parts)).flatten();
     headers::strip_inbound(
         &mut parts.headers,
         &gate.headers.names,
         gate.headers.cloudevents,
     );
+    let query = query(gate, route, &parts.uri, &permit);
     // The share of the budget is held until the app has answered: till then the body is in memory.
     let (body, _reserved) = match permit.into_ground() {
         Ground::Verified {
@@ -92,7 +93,7 @@ pub(super) async fn forward(
         Upgrade::announce(&mut parts.headers);
     }
     let path = route.upstream_path.as_deref().unwrap_or(parts.uri.path());
-    let target = upstream::request_target(&gate.upstream, path, parts.uri.query())
+    let target = upstream::request_target(&gate.upstream, path, query.as_deref())
         .ok_or(Rejection::Internal)?;
     // Of an empty body the client library says nothing, and some servers want to hear it (RFC 9110
     // §8.6).
@@ -115,9 +116,13 @@ pub(super) async fn forward(
             let upgrade = upgrade
                 .filter(|_| agreed)
                 .ok_or(Rejection::UpstreamFailed)?;
-            return Ok(upgrade.join(response, slot));
+            return Ok(upgrade.join(response));
         }
-        Answer::App(response) => response.map(|body| ResponseBody::streamed(body, slot)),
+        // What a mixed app's own clients take their time to read must not count against webhooks.
+        Answer::App(response) => {
+            let slot = (!unverified).then_some(slot);
+            response.map(|body| ResponseBody::streamed(body, slot))
+        }
     };
     headers::strip_outbound(response.headers_mut());
     if let Some(wanted) = route.success_status
@@ -128,12 +133,27 @@ pub(super) async fn forward(
     Ok(response)
 }
 
+/// The query, byte for byte, but for a static key in it that was verified.
+fn query<'a>(gate: &Gate, route: &Route, uri: &'a Uri, permit: &Permit) -> Option<Cow<'a, str>> {
+    let mut query = Cow::Borrowed(uri.query()?);
+    if gate.headers.strip_credentials && matches!(permit.ground(), Ground::Verified { .. }) {
+        for place in &route.strip {
+            if let Place::Query(name) = place {
+                query = Cow::Owned(form::without(&query, name)?);
+            }
+        }
+    }
+    Some(query)
+}
+
 /// The headers that only a proof writes.
 fn claim(gate: &Gate, route: &Route, headers: &mut HeaderMap, verified: &Verified, event: &Event) {
     let names = &gate.headers.names;
     if gate.headers.strip_credentials {
-        for name in &route.strip {
-            headers.remove(name);
+        for place in &route.strip {
+            if let Place::Header(name) = place {
+                headers.remove(name);
+            }
         }
     }
     if let Some(provider) = &route.fixed.provider {
@@ -237,15 +257,10 @@ impl Upgrade {
     }
 
     /// Answers 101 and joins both ends until one of them closes.
-    fn join(
-        self,
-        mut response: Response<hyper::body::Incoming>,
-        slot: Slot,
-    ) -> Response<ResponseBody> {
+    fn join(self, mut response: Response<hyper::body::Incoming>) -> Response<ResponseBody> {
         let app = hyper::upgrade::on(&mut response);
         let client = self.client;
         drop(tokio::spawn(async move {
-            let _slot = slot;
             if let (Ok(client), Ok(app)) = (client.await, app.await) {
                 let mut client = hyper_util::rt::TokioIo::new(client);
                 let mut app = hyper_util::rt::TokioIo::new(app);

@@ -129,15 +129,19 @@ async fn verify(
     let intake::Whole { body, reserved } =
         intake::read(incoming, route.body_limit, time, &gate.buffered, hash).await?; // 7
     let verified = pending.finish(head, body)?; // 8
-    let text = verified.body().contiguous();
+    let text = if route.event.reads_body() {
+        verified.body().contiguous()
+    } else {
+        std::borrow::Cow::Borrowed(&[][..])
+    };
     let parts = event::Parts {
         headers: head.headers,
         query: head.query,
         body: &text,
         claims: verified.claims(),
     };
-    match route.event.read(&parts) {
-        // 9
+    let event = route.event.read(&parts); // 9
+    match event {
         Ok(event) => {
             drop(text);
             Ok((verified, event, reserved))

@@ -3,7 +3,7 @@
 mod path;
 mod table;
 
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 
 pub use path::{PathError, Pattern, is_ambiguous};
 pub use table::{Overlap, Routes};
@@ -11,7 +11,7 @@ pub use table::{Overlap, Routes};
 use crate::budget::Budget;
 use crate::event::Rules;
 use crate::units::Rate;
-use crate::verify::Plan;
+use crate::verify::{Place, Plan};
 
 /// One `[[route]]`, compiled.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub struct Route {
     /// The documented event types: the only ones that become metric labels.
     pub known_events: Vec<String>,
     /// Static credentials that the app must not see.
-    pub strip: Vec<HeaderName>,
+    pub strip: Vec<Place>,
     /// Replaces 401 and 403.
     pub reject_status: Option<StatusCode>,
     /// 200: every other 2xx of the app is answered as 200.

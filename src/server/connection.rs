@@ -7,15 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::{Request, Response};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 
-use super::{LINGER, Phase, Shared};
+use super::{LINGER, Phase, Shared, http1};
 use crate::address::ClientSource;
 use crate::address::proxy_protocol::{MAX_HEADER, Parsed, parse};
-use crate::proxy::{Gate, Peer, respond};
+use crate::config::Limits;
+use crate::proxy::{Gate, Peer, ResponseBody, respond};
 use crate::socket::Socket;
 use crate::upstream::Pool;
 
@@ -80,58 +83,80 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Connection { shared, pool, .. } = connection;
-    let mut phase = shared.phase.subscribe();
     let http1 = shared.server.http1;
-    let draining = async {
+    let session = Session { shared, pool, peer };
+    if h2 {
+        serve_h2(&session, gate, stream).await;
+    } else if http1 {
+        http1::serve(&session, stream).await;
+    }
+}
+
+/// A connection whose requests can be answered.
+pub(super) struct Session {
+    shared: Arc<Shared>,
+    pool: Pool,
+    peer: Peer,
+}
+
+impl Session {
+    /// Answers a request by the newest configuration; one that has begun keeps its own.
+    pub(super) fn respond(
+        &self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<ResponseBody>> + Send + 'static {
+        let draining = self.shared.draining();
+        let peer = Peer {
+            draining,
+            ..self.peer
+        };
+        respond(
+            self.shared.gate.load_full(),
+            self.pool.clone(),
+            peer,
+            request,
+        )
+    }
+
+    /// The limits in force.
+    pub(super) fn limits(&self) -> Limits {
+        self.shared.gate.load().limits.clone()
+    }
+
+    /// Ends a moment after the process was told to stop: what is on its way till then is served.
+    pub(super) async fn draining(&self) {
+        let mut phase = self.shared.phase.subscribe();
         // The sender lives as long as the process.
         drop(phase.wait_for(|phase| *phase == Phase::Draining).await);
         tokio::time::sleep(LINGER).await;
-    };
-    // Each request takes the newest configuration; one that has begun keeps its own.
+    }
+}
+
+async fn serve_h2<S>(session: &Session, gate: &Gate, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(|request| {
-        let (gate, pool) = (shared.gate.load_full(), pool.clone());
-        let draining = shared.draining();
-        let peer = Peer { draining, ..peer };
-        async move { Ok::<_, Infallible>(respond(gate, pool, peer, request).await) }
+        let response = session.respond(request);
+        async move { Ok::<_, Infallible>(response.await) }
     });
-    let limits = &gate.limits;
-    let io = TokioIo::new(stream);
-    if h2 {
-        let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(H2_STREAMS)
-            .initial_stream_window_size(H2_STREAM_WINDOW)
-            .initial_connection_window_size(H2_CONNECTION_WINDOW)
-            .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
-            .keep_alive_interval(H2_PING)
-            .keep_alive_timeout(H2_PING);
-        let mut serving = pin!(builder.serve_connection(io, service));
-        let mut draining = pin!(draining);
-        tokio::select! {
-            _ = &mut serving => {}
-            () = &mut draining => {
-                serving.as_mut().graceful_shutdown();
-                drop(serving.await);
-            }
-        }
-    } else if http1 {
-        let mut builder = hyper::server::conn::http1::Builder::new();
-        builder
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.header_timeout)
-            .max_headers(limits.header_count)
-            .max_header_size(limits.header_bytes)
-            // A caller that has sent all it will send still gets its answer.
-            .half_close(true);
-        let mut serving = pin!(builder.serve_connection(io, service).with_upgrades());
-        let mut draining = pin!(draining);
-        tokio::select! {
-            _ = &mut serving => {}
-            () = &mut draining => {
-                serving.as_mut().graceful_shutdown();
-                drop(serving.await);
-            }
+    let largest_head = u32::try_from(gate.limits.header_bytes).unwrap_or(u32::MAX);
+    let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(H2_STREAMS)
+        .initial_stream_window_size(H2_STREAM_WINDOW)
+        .initial_connection_window_size(H2_CONNECTION_WINDOW)
+        .max_header_list_size(largest_head)
+        .keep_alive_interval(H2_PING)
+        .keep_alive_timeout(H2_PING);
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut draining = pin!(session.draining());
+    tokio::select! {
+        _ = &mut serving => {}
+        () = &mut draining => {
+            serving.as_mut().graceful_shutdown();
+            drop(serving.await);
         }
     }
 }

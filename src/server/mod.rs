@@ -6,6 +6,7 @@
 
 mod connection;
 mod health;
+mod http1;
 mod listen;
 mod reload;
 mod supervisor;

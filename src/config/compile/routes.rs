@@ -12,12 +12,12 @@ use crate::config::shape;
 use crate::config::tree::{Node, Table, Value};
 use crate::event::header_value;
 use crate::route::{Fixed, Mode, Route, Routes};
-use crate::verify::{Plan, Step};
+use crate::verify::{Place, Plan, Step};
 
 /// A plan, with what its steps mean for the route.
 struct Verification {
     plan: Plan,
-    strip: Vec<http::HeaderName>,
+    strip: Vec<Place>,
     challenge: Option<HeaderValue>,
 }
 

@@ -27,8 +27,8 @@ pub(super) struct Compiled {
     pub(super) step: Step,
     /// Proves who sent the request.
     pub(super) authenticates: bool,
-    /// The header of a static credential.
-    pub(super) credential: Option<HeaderName>,
+    /// Where a static credential stands.
+    pub(super) credential: Option<Place>,
     /// The challenge of a 401.
     pub(super) challenge: Option<&'static str>,
 }
@@ -52,11 +52,8 @@ impl Compiler<'_> {
         let place = self.place(table);
         let secrets = self.step_secrets(table, shared);
         let (place, secrets) = (place?, secrets?);
-        let credential = match &place {
-            Place::Header(name) => Some(name.clone()),
-            Place::Form(_) | Place::Json(_) | Place::Query(_) => None,
-        };
         let prefix = table.text("prefix").unwrap_or_default().to_owned();
+        let credential = place.clone();
         Some(Compiled {
             step: Step::ApiKey(ApiKey {
                 place,
@@ -64,7 +61,7 @@ impl Compiler<'_> {
                 secrets,
             }),
             authenticates: true,
-            credential,
+            credential: Some(credential),
             challenge: None,
         })
     }
@@ -97,7 +94,7 @@ impl Compiler<'_> {
                 secrets: secrets?,
             }),
             authenticates: true,
-            credential: Some(http::header::AUTHORIZATION),
+            credential: Some(Place::Header(http::header::AUTHORIZATION)),
             challenge: Some("Basic realm=\"gatepost\""),
         })
     }
@@ -112,7 +109,7 @@ impl Compiler<'_> {
                 secrets,
             }),
             authenticates: true,
-            credential: Some(header),
+            credential: Some(Place::Header(header)),
             challenge: Some("Bearer"),
         })
     }

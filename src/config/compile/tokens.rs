@@ -9,7 +9,7 @@ use crate::config::shape;
 use crate::config::source::Span;
 use crate::config::tree::{Node, Table, Value};
 use crate::verify::jwt::{ALGORITHMS, BodyHash, Jwt, Key, Known};
-use crate::verify::{Held, Ring, Step};
+use crate::verify::{Held, Place, Ring, Step};
 
 /// How far two clocks may differ (RFC 7519 §4.1.4: "no more than a few minutes").
 const LEEWAY: std::time::Duration = std::time::Duration::from_secs(60);
@@ -103,7 +103,7 @@ impl Compiler<'_> {
                 keys: Ring::new(keys),
             })),
             authenticates: true,
-            credential: Some(header),
+            credential: Some(Place::Header(header)),
             challenge,
         })
     }
