@@ -15,12 +15,22 @@ const SECRETS: [&str; 6] = [
     "MARK-querykey-c0ffee06",
 ];
 /// What callers send: wrong credentials, tokens, bodies, all theirs and none of the log's business.
-const SENT: [&str; 5] = ["SENT-credential-1", "SENT-token-2", "SENT-body-3", "SENT-query-4", "SENT-cookie-5"];
+const SENT: [&str; 5] = [
+    "SENT-credential-1",
+    "SENT-token-2",
+    "SENT-body-3",
+    "SENT-query-4",
+    "SENT-cookie-5",
+];
 
 fn marks() -> Vec<String> {
     let mut marks: Vec<String> = SENT.iter().map(ToString::to_string).collect();
     for secret in SECRETS {
-        marks.extend([secret.to_owned(), hex(secret.as_bytes()), base64(secret.as_bytes())]);
+        marks.extend([
+            secret.to_owned(),
+            hex(secret.as_bytes()),
+            base64(secret.as_bytes()),
+        ]);
         // Cut copies are copies.
         marks.push(secret[..14].to_owned());
     }
@@ -30,27 +40,72 @@ fn marks() -> Vec<String> {
 fn assert_unmarked(case: &str, text: &str) {
     let low = text.to_lowercase();
     for mark in marks() {
-        assert!(!low.contains(&mark.to_lowercase()), "{case}: {mark} in {text}");
+        assert!(
+            !low.contains(&mark.to_lowercase()),
+            "{case}: {mark} in {text}"
+        );
     }
 }
 
 fn routes() -> String {
     let mut toml = String::from("[limits]\nbody = \"1KiB\"\nbody_timeout = \"300ms\"\n");
     for (path, keys) in [
-        ("/key", "secret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", header = \"X-Key\" }]"),
-        ("/ip", "secret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", header = \"X-Key\" }]\nallow_ips = [\"198.51.100.1\"]"),
-        ("/rate", "secret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", header = \"X-Key\" }]\nrate = \"1/h burst 1\""),
-        ("/query", "secret = { env = \"Q\" }\nverify = [{ scheme = \"api_key\", query = \"key\" }]"),
-        ("/json", "secret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", json = \"/key\" }]"),
-        ("/basic", "secret = { file = \"password\" }\nverify = [{ scheme = \"basic\", username = \"user\" }]"),
-        ("/bearer", "secret = [{ file = \"file\" }, { file = \"old\", until = 2020-01-01T00:00:00Z }]\nverify = [{ scheme = \"bearer\" }]"),
-        ("/hmac", "secret = { file = \"file\" }\nverify = [{ scheme = \"hmac\", header = \"X-Sig\", format = \"t={timestamp},v1={signature}\", message = \"{timestamp}.{secret}{body}\" }]"),
-        ("/digest", "secret = { file = \"file\" }\nverify = [{ scheme = \"digest\", header = \"X-Sig\", message = \"{secret}{body}\" }]"),
-        ("/rsa", "public_key = { file = \"key.pem\" }\nverify = [{ scheme = \"signature\", algorithm = \"rsa-pss-sha256\", header = \"X-Sig\" }]"),
-        ("/jwt", "secret = { env = \"J\" }\nverify = [{ scheme = \"jwt\", algorithms = [\"HS256\"], required_claims = [\"exp\"], body_hash = { claim = \"hash\" } }]"),
-        ("/event", "secret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", header = \"X-Key\" }]\nevent.required = true\nevent.type = { json = \"/type\" }"),
-        ("/observe", "mode = \"observe\"\nsecret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", header = \"X-Key\" }]"),
-        ("/busy", "secret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", header = \"X-Key\" }]\nlimits.in_flight = 1"),
+        (
+            "/key",
+            "secret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", header = \"X-Key\" }]",
+        ),
+        (
+            "/ip",
+            "secret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", header = \"X-Key\" }]\nallow_ips = [\"198.51.100.1\"]",
+        ),
+        (
+            "/rate",
+            "secret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", header = \"X-Key\" }]\nrate = \"1/h burst 1\"",
+        ),
+        (
+            "/query",
+            "secret = { env = \"Q\" }\nverify = [{ scheme = \"api_key\", query = \"key\" }]",
+        ),
+        (
+            "/json",
+            "secret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", json = \"/key\" }]",
+        ),
+        (
+            "/basic",
+            "secret = { file = \"password\" }\nverify = [{ scheme = \"basic\", username = \"user\" }]",
+        ),
+        (
+            "/bearer",
+            "secret = [{ file = \"file\" }, { file = \"old\", until = 2020-01-01T00:00:00Z }]\nverify = [{ scheme = \"bearer\" }]",
+        ),
+        (
+            "/hmac",
+            "secret = { file = \"file\" }\nverify = [{ scheme = \"hmac\", header = \"X-Sig\", format = \"t={timestamp},v1={signature}\", message = \"{timestamp}.{secret}{body}\" }]",
+        ),
+        (
+            "/digest",
+            "secret = { file = \"file\" }\nverify = [{ scheme = \"digest\", header = \"X-Sig\", message = \"{secret}{body}\" }]",
+        ),
+        (
+            "/rsa",
+            "public_key = { file = \"key.pem\" }\nverify = [{ scheme = \"signature\", algorithm = \"rsa-pss-sha256\", header = \"X-Sig\" }]",
+        ),
+        (
+            "/jwt",
+            "secret = { env = \"J\" }\nverify = [{ scheme = \"jwt\", algorithms = [\"HS256\"], required_claims = [\"exp\"], body_hash = { claim = \"hash\" } }]",
+        ),
+        (
+            "/event",
+            "secret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", header = \"X-Key\" }]\nevent.required = true\nevent.type = { json = \"/type\" }",
+        ),
+        (
+            "/observe",
+            "mode = \"observe\"\nsecret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", header = \"X-Key\" }]",
+        ),
+        (
+            "/busy",
+            "secret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", header = \"X-Key\" }]\nlimits.in_flight = 1",
+        ),
     ] {
         toml.extend(["[[route]]\npath = \"", path, "\"\n", keys, "\n"]);
     }
@@ -71,18 +126,33 @@ fn setup(app: &Upstream) -> Setup {
 }
 
 fn to(path: &str) -> Delivery {
-    Delivery::post(&format!("{path}?q={}", SENT[3])).header("Cookie", SENT[4]).body(format!("{{\"body\":\"{}\"}}", SENT[2]))
+    Delivery::post(&format!("{path}?q={}", SENT[3]))
+        .header("Cookie", SENT[4])
+        .body(format!("{{\"body\":\"{}\"}}", SENT[2]))
 }
 
 /// Sends everything that is refused, and gives the answers.
 fn provoke(gate: &Gatepost) -> Vec<String> {
     let key = |path: &str| to(path).header("X-Key", SECRETS[0]);
-    let bearer = |path: &str, token: &str| to(path).header("Authorization", format!("Bearer {token}"));
+    let bearer =
+        |path: &str, token: &str| to(path).header("Authorization", format!("Bearer {token}"));
     let stamped = |age: i64| {
         let time = now() - age;
         let body = to("/hmac").body;
-        let message = [time.to_string().as_bytes(), b".", SECRETS[1].as_bytes(), &body].concat();
-        to("/hmac").header("X-Sig", format!("t={time},v1={}", hex(&hmac("sha256", SECRETS[1].as_bytes(), &message))))
+        let message = [
+            time.to_string().as_bytes(),
+            b".",
+            SECRETS[1].as_bytes(),
+            &body,
+        ]
+        .concat();
+        to("/hmac").header(
+            "X-Sig",
+            format!(
+                "t={time},v1={}",
+                hex(&hmac("sha256", SECRETS[1].as_bytes(), &message))
+            ),
+        )
     };
     let token = |claims: serde_json::Value| bearer("/jwt", &hs256(SECRETS[4].as_bytes(), &claims));
     let fresh = now() + 60;
@@ -91,23 +161,60 @@ fn provoke(gate: &Gatepost) -> Vec<String> {
     let mut right = to("/query");
     right.target = format!("/query?key={}&x={}", SECRETS[5], SENT[3]);
     let deliveries = vec![
-        to("/key"), to("/key").header("X-Key", SENT[0]), key("/key").header("X-Key", SENT[0]),
-        to("/key").header("X-Key", format!("{}x", SECRETS[0])), key("/key").header("Content-Encoding", SENT[0]),
-        key("/key").body(vec![b'x'; 2000]), key("/ip"), key("/rate"), key("/rate"), queried, right,
-        to("/json").body(format!("{{\"key\":\"{}\"}}", SENT[2])), to("/json").body(format!("{{\"key\":[\"{}\"]}}", SECRETS[0])),
-        to("/basic").header("Authorization", format!("Basic {}", base64(format!("user:{}", SENT[0]).as_bytes()))),
-        to("/basic").header("Authorization", format!("Basic {}", SENT[0])), to("/basic").header("Authorization", SENT[0]),
-        bearer("/bearer", SENT[1]), bearer("/bearer", SECRETS[2]), bearer("/bearer", SECRETS[1]),
-        to("/hmac"), to("/hmac").header("X-Sig", SENT[0]), stamped(0).body("{}"), stamped(4000), stamped(-4000), stamped(0),
-        to("/hmac").header("X-Sig", format!("t={},v1=00", SENT[0])), to("/hmac").header("X-Sig", "v1=00"),
-        to("/digest").header("X-Sig", "00"), to("/rsa").header("X-Sig", "00"),
-        bearer("/jwt", SENT[1]), bearer("/jwt", "e30.e30.e30"), token(serde_json::json!({})),
-        token(serde_json::json!({"exp": 1, "sub": SENT[1]})), token(serde_json::json!({"exp": fresh, "nbf": fresh * 2})),
-        token(serde_json::json!({"exp": fresh, "hash": SENT[1]})), bearer("/jwt", &hs256(b"other", &serde_json::json!({"exp": fresh}))),
-        bearer("/jwt", &crate::signing::jws(r#"{"alg":"none"}"#, "{}", |_| Vec::new())),
-        key("/event"), key("/event").body(r#"{"type":"a","type":"b"}"#), key("/observe").with("X-Key", SENT[0]),
-        Delivery::new("PUT", "/key"), Delivery::post("/nowhere"), Delivery::post("/x/../key"),
-        key("/key").header("Host", "a").header("Host", SENT[0]), key("/key").header(SENT[0], "no value"), key("/key").header("Expect", SENT[0]), key("/key"), key("/bearer"),
+        to("/key"),
+        to("/key").header("X-Key", SENT[0]),
+        key("/key").header("X-Key", SENT[0]),
+        to("/key").header("X-Key", format!("{}x", SECRETS[0])),
+        key("/key").header("Content-Encoding", SENT[0]),
+        key("/key").body(vec![b'x'; 2000]),
+        key("/ip"),
+        key("/rate"),
+        key("/rate"),
+        queried,
+        right,
+        to("/json").body(format!("{{\"key\":\"{}\"}}", SENT[2])),
+        to("/json").body(format!("{{\"key\":[\"{}\"]}}", SECRETS[0])),
+        to("/basic").header(
+            "Authorization",
+            format!("Basic {}", base64(format!("user:{}", SENT[0]).as_bytes())),
+        ),
+        to("/basic").header("Authorization", format!("Basic {}", SENT[0])),
+        to("/basic").header("Authorization", SENT[0]),
+        bearer("/bearer", SENT[1]),
+        bearer("/bearer", SECRETS[2]),
+        bearer("/bearer", SECRETS[1]),
+        to("/hmac"),
+        to("/hmac").header("X-Sig", SENT[0]),
+        stamped(0).body("{}"),
+        stamped(4000),
+        stamped(-4000),
+        stamped(0),
+        to("/hmac").header("X-Sig", format!("t={},v1=00", SENT[0])),
+        to("/hmac").header("X-Sig", "v1=00"),
+        to("/digest").header("X-Sig", "00"),
+        to("/rsa").header("X-Sig", "00"),
+        bearer("/jwt", SENT[1]),
+        bearer("/jwt", "e30.e30.e30"),
+        token(serde_json::json!({})),
+        token(serde_json::json!({"exp": 1, "sub": SENT[1]})),
+        token(serde_json::json!({"exp": fresh, "nbf": fresh * 2})),
+        token(serde_json::json!({"exp": fresh, "hash": SENT[1]})),
+        bearer("/jwt", &hs256(b"other", &serde_json::json!({"exp": fresh}))),
+        bearer(
+            "/jwt",
+            &crate::signing::jws(r#"{"alg":"none"}"#, "{}", |_| Vec::new()),
+        ),
+        key("/event"),
+        key("/event").body(r#"{"type":"a","type":"b"}"#),
+        key("/observe").with("X-Key", SENT[0]),
+        Delivery::new("PUT", "/key"),
+        Delivery::post("/nowhere"),
+        Delivery::post("/x/../key"),
+        key("/key").header("Host", "a").header("Host", SENT[0]),
+        key("/key").header(SENT[0], "no value"),
+        key("/key").header("Expect", SENT[0]),
+        key("/key"),
+        key("/bearer"),
     ];
     let mut answers: Vec<String> = deliveries
         .iter()
@@ -126,7 +233,11 @@ fn provoke(gate: &Gatepost) -> Vec<String> {
 fn whatever_is_refused_no_secret_comes_out() {
     let mut seen = BTreeSet::new();
     let app = Upstream::answering(|request| {
-        if request.line.contains("/key") { Answer::Hang } else { Answer::Close(Vec::new()) }
+        if request.line.contains("/key") {
+            Answer::Hang
+        } else {
+            Answer::Close(Vec::new())
+        }
     });
     for app in [app, Upstream::down(), Upstream::recording()] {
         let mut gate = setup(&app).toml("[log]\nlevel = \"debug\"").start();
@@ -134,28 +245,53 @@ fn whatever_is_refused_no_secret_comes_out() {
             // The app's own 200 may say what it likes; it says ok.
             assert_unmarked("an answer", &answer);
         }
-        for path in ["/metrics", "/readyz", "/livez", "/startupz", "/nothing", "/config", "/debug"] {
+        for path in [
+            "/metrics",
+            "/readyz",
+            "/livez",
+            "/startupz",
+            "/nothing",
+            "/config",
+            "/debug",
+        ] {
             assert_unmarked(path, &gate.health(path).text());
         }
         assert!(gate.stop().is_some_and(|status| status.success()));
         let log = gate.log.text();
         assert_unmarked("the log", &log);
-        for line in log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()) {
+        for line in log
+            .lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        {
             seen.extend(line["reason"].as_str().map(ToOwned::to_owned));
         }
     }
     // The table is worth something only if it provokes what there is.
-    let not_here = ["client_address_unknown", "draining", "internal", "overloaded"];
+    let not_here = [
+        "client_address_unknown",
+        "draining",
+        "internal",
+        "overloaded",
+    ];
     for rejection in gatepost::rejection::Rejection::ALL {
         let code = rejection.code();
-        assert!(seen.contains(code) || not_here.contains(&code) || code.starts_with("duplicate"), "{code} was not provoked: {seen:?}");
+        assert!(
+            seen.contains(code) || not_here.contains(&code) || code.starts_with("duplicate"),
+            "{code} was not provoked: {seen:?}"
+        );
     }
 }
 
 #[test]
 fn no_command_prints_a_secret() {
     let app = Upstream::recording();
-    for words in [&["check"][..], &["check", "--show"], &["providers"], &["health"], &["send", "/bearer"]] {
+    for words in [
+        &["check"][..],
+        &["check", "--show"],
+        &["providers"],
+        &["health"],
+        &["send", "/bearer"],
+    ] {
         let output = setup(&app).run(words);
         let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(!text.is_empty(), "{words:?}");

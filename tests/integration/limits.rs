@@ -20,7 +20,9 @@ fn start(app: &Upstream, limits: &str, route: &str) -> Gatepost {
 }
 
 fn good(size: usize) -> Delivery {
-    Delivery::post("/hook").header("X-Key", SECRET).body(vec![b'x'; size])
+    Delivery::post("/hook")
+        .header("X-Key", SECRET)
+        .body(vec![b'x'; size])
 }
 
 fn chunked(size: usize) -> Vec<u8> {
@@ -28,7 +30,14 @@ fn chunked(size: usize) -> Vec<u8> {
     for _ in 0..size / 100 {
         bytes.extend_from_slice(format!("64\r\n{}\r\n", "x".repeat(100)).as_bytes());
     }
-    bytes.extend_from_slice(format!("{:x}\r\n{}\r\n0\r\n\r\n", size % 100, "x".repeat(size % 100)).as_bytes());
+    bytes.extend_from_slice(
+        format!(
+            "{:x}\r\n{}\r\n0\r\n\r\n",
+            size % 100,
+            "x".repeat(size % 100)
+        )
+        .as_bytes(),
+    );
     bytes
 }
 
@@ -54,21 +63,33 @@ fn open(gate: &(Mutex<bool>, Condvar)) {
 #[test]
 fn a_body_over_the_limit_is_refused() {
     let app = Upstream::recording();
-    for (limits, route) in [("body = \"1KiB\"", ""), ("body = \"8KiB\"", "limits.body = 1024"), ("", "limits = { body = \"1KiB\" }")] {
+    for (limits, route) in [
+        ("body = \"1KiB\"", ""),
+        ("body = \"8KiB\"", "limits.body = 1024"),
+        ("", "limits = { body = \"1KiB\" }"),
+    ] {
         let gate = start(&app, limits, route);
         gate.passes("at the limit", &good(1024));
         gate.passes("empty", &good(0));
         let response = gate.refuses("one byte more", &good(1025), 413, "body_too_large");
-        assert_eq!(response.header("connection"), Some("close"), "the rest is not read");
+        assert_eq!(
+            response.header("connection"),
+            Some("close"),
+            "the rest is not read"
+        );
         gate.refuses_bytes("in chunks", &chunked(1100), 413, "body_too_large");
         let mut client = gate.connect();
         assert_eq!(client.send(&chunked(1024)).answer().unwrap().status, 200);
         // Announced sizes are refused before a byte of the body, and so is what has no key.
         let announced = good(0).header("Content-Length", "1025").to_bytes();
         gate.refuses_bytes("announced", &announced, 413, "body_too_large");
-        let huge = good(0).header("Content-Length", "9223372036854775807").to_bytes();
+        let huge = good(0)
+            .header("Content-Length", "9223372036854775807")
+            .to_bytes();
         gate.refuses_bytes("announced, huge", &huge, 413, "body_too_large");
-        let stranger = Delivery::post("/hook").header("Content-Length", "1025").to_bytes();
+        let stranger = Delivery::post("/hook")
+            .header("Content-Length", "1025")
+            .to_bytes();
         gate.refuses_bytes("by a stranger", &stranger, 401, "credential_missing");
     }
 }
@@ -85,18 +106,37 @@ fn a_mebibyte_is_the_default() {
 fn a_head_over_the_limit_is_refused() {
     let app = Upstream::recording();
     let gate = start(&app, "header_bytes = \"8KiB\"\nheader_count = 20", "");
-    gate.passes("large, but within", &good(2).header("X-Large", "x".repeat(7000)));
+    gate.passes(
+        "large, but within",
+        &good(2).header("X-Large", "x".repeat(7000)),
+    );
     let mut many = good(2);
     for _ in 0..17 {
         many = many.header("X-Many", "1");
     }
     gate.passes("many, but within", &many);
-    let long_target = Delivery { target: format!("/hook?{}", "x".repeat(9000)), ..good(2) };
+    let long_target = Delivery {
+        target: format!("/hook?{}", "x".repeat(9000)),
+        ..good(2)
+    };
     for (case, delivery) in [
         ("large", good(2).header("X-Large", "x".repeat(9000))),
-        ("larger than any buffer", good(2).header("X-Large", "x".repeat(1_000_000))),
-        ("many small ones", (0..300).fold(good(2), |delivery, n| delivery.header(&format!("X-{n}"), "x".repeat(40)))),
-        ("too many", many.header("X-Many", "1").header("X-Many", "2").header("X-Many", "3")),
+        (
+            "larger than any buffer",
+            good(2).header("X-Large", "x".repeat(1_000_000)),
+        ),
+        (
+            "many small ones",
+            (0..300).fold(good(2), |delivery, n| {
+                delivery.header(&format!("X-{n}"), "x".repeat(40))
+            }),
+        ),
+        (
+            "too many",
+            many.header("X-Many", "1")
+                .header("X-Many", "2")
+                .header("X-Many", "3"),
+        ),
         ("a long target", long_target),
     ] {
         let before = app.journal.bytes();
@@ -110,10 +150,18 @@ fn a_head_over_the_limit_is_refused() {
 #[test]
 fn what_comes_too_slowly_is_ended_in_time() {
     let app = Upstream::recording();
-    let gate = start(&app, "header_timeout = \"300ms\"\nbody_timeout = \"300ms\"", "");
+    let gate = start(
+        &app,
+        "header_timeout = \"300ms\"\nbody_timeout = \"300ms\"",
+        "",
+    );
     let bytes = good(10).to_bytes();
     let head = bytes.len() - 10;
-    for (case, sent) in [("nothing", 0), ("half a line", 7), ("half a head", head - 20)] {
+    for (case, sent) in [
+        ("nothing", 0),
+        ("half a line", 7),
+        ("half a head", head - 20),
+    ] {
         let started = Instant::now();
         let mut client = gate.connect();
         client.send(&bytes[..sent]);
@@ -124,7 +172,11 @@ fn what_comes_too_slowly_is_ended_in_time() {
     for sent in [head, head + 9] {
         let mut client = gate.connect();
         let response = client.send(&bytes[..sent]).answer().expect("an answer");
-        assert_eq!((response.status, response.header("connection")), (408, Some("close")), "{sent}");
+        assert_eq!(
+            (response.status, response.header("connection")),
+            (408, Some("close")),
+            "{sent}"
+        );
         gate.expect_problem("half a body", &response, "body_timeout");
         assert!(client.hangs_up());
     }
@@ -144,10 +196,20 @@ fn more_requests_at_once_than_allowed_are_sent_away() {
         second.send(&good(2).to_bytes());
         app.received(2);
         let response = gate.refuses("a third", &good(3), 503, "overloaded");
-        let retry: u32 = response.header("retry-after").expect("retry-after").parse().unwrap();
+        let retry: u32 = response
+            .header("retry-after")
+            .expect("retry-after")
+            .parse()
+            .unwrap();
         assert!(retry > 0);
         open(&told);
-        assert_eq!((first.answer().unwrap().status, second.answer().unwrap().status), (200, 200));
+        assert_eq!(
+            (
+                first.answer().unwrap().status,
+                second.answer().unwrap().status
+            ),
+            (200, 200)
+        );
         gate.passes("again", &good(3));
     }
 }
@@ -160,12 +222,23 @@ fn more_bytes_at_once_than_allowed_are_sent_away() {
     first.send(&good(6000).to_bytes());
     app.received(1);
     gate.refuses("too much together", &good(6000), 503, "overloaded");
-    gate.refuses_bytes("too much together, in chunks", &chunked(6000), 503, "overloaded");
+    gate.refuses_bytes(
+        "too much together, in chunks",
+        &chunked(6000),
+        503,
+        "overloaded",
+    );
     let mut second = gate.connect();
     second.send(&good(3000).to_bytes());
     app.received(2);
     open(&told);
-    assert_eq!((first.answer().unwrap().status, second.answer().unwrap().status), (200, 200));
+    assert_eq!(
+        (
+            first.answer().unwrap().status,
+            second.answer().unwrap().status
+        ),
+        (200, 200)
+    );
     for _ in 0..5 {
         gate.passes("again", &good(8192));
     }
@@ -177,14 +250,23 @@ fn more_connections_than_allowed_are_closed() {
     let gate = start(&app, "connections = 2", "");
     let mut open: Vec<_> = (0..2).map(|_| gate.connect()).collect();
     for client in &mut open {
-        assert_eq!(client.send(&good(1).to_bytes()).answer().unwrap().status, 200);
+        assert_eq!(
+            client.send(&good(1).to_bytes()).answer().unwrap().status,
+            200
+        );
     }
     let third = crate::harness::client::try_exchange(gate.address, &good(1).to_bytes());
     assert!(third.is_none_or(|response| response.status == 503));
-    assert_eq!(open[0].send(&good(1).to_bytes()).answer().unwrap().status, 200, "the others go on");
+    assert_eq!(
+        open[0].send(&good(1).to_bytes()).answer().unwrap().status,
+        200,
+        "the others go on"
+    );
     drop(open);
     let started = Instant::now();
-    while crate::harness::client::try_exchange(gate.address, &good(1).to_bytes()).is_none_or(|r| r.status != 200) {
+    while crate::harness::client::try_exchange(gate.address, &good(1).to_bytes())
+        .is_none_or(|r| r.status != 200)
+    {
         assert!(started.elapsed() < crate::harness::DEADLINE);
     }
 }
@@ -201,7 +283,11 @@ fn a_client_over_its_rate_is_told_to_wait() {
             gate.passes(address, &from(address));
         }
         let response = gate.refuses(address, &from(address), 429, "rate_limited");
-        let retry: u32 = response.header("retry-after").expect("retry-after").parse().unwrap();
+        let retry: u32 = response
+            .header("retry-after")
+            .expect("retry-after")
+            .parse()
+            .unwrap();
         assert!(retry > 0);
     }
     gate.passes("another client", &from("203.0.113.2"));

@@ -20,10 +20,10 @@ mod signing;
 
 /// Every mistake of a configuration and the text it is answered with.
 mod config_errors;
-/// Every fuzz target on its corpus and a bounded number of mutations.
-mod fuzzed;
 /// Smuggling: every head or body that two readers could read differently.
 mod framing;
+/// Every fuzz target on its corpus and a bounded number of mutations.
+mod fuzzed;
 /// What the app receives besides the body, and what nobody can make it receive.
 mod headers;
 /// No secret in a log, an answer, a metric or a command's output.

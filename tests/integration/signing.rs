@@ -102,7 +102,8 @@ impl RsaKey {
 
     /// RSA-PSS with SHA-256 and a salt of this length; 222 is the longest for 2048 bits.
     pub fn pss_salted(&self, salt: usize, message: &[u8]) -> Vec<u8> {
-        let key = rsa::pss::SigningKey::<sha2::Sha256>::new_with_salt_len(self.private.clone(), salt);
+        let key =
+            rsa::pss::SigningKey::<sha2::Sha256>::new_with_salt_len(self.private.clone(), salt);
         key.sign_with_rng(&mut Random, message).to_vec()
     }
 
@@ -112,7 +113,9 @@ impl RsaKey {
                 // The DigestInfo of SHA-1 (RFC 8017 §9.2, note 1).
                 let mut info = HEXLOWER.decode(b"3021300906052b0e03021a05000414").unwrap();
                 info.extend_from_slice(&digest("sha1", message));
-                self.private.sign(rsa::Pkcs1v15Sign::new_unprefixed(), &info).unwrap()
+                self.private
+                    .sign(rsa::Pkcs1v15Sign::new_unprefixed(), &info)
+                    .unwrap()
             }
             "sha256" => self.sign(&lc::RSA_PKCS1_SHA256, message),
             "sha384" => self.sign(&lc::RSA_PKCS1_SHA384, message),
@@ -123,19 +126,29 @@ impl RsaKey {
 
     fn sign(&self, how: &'static dyn RsaEncoding, message: &[u8]) -> Vec<u8> {
         let mut signature = vec![0; self.pair.public_modulus_len()];
-        self.pair.sign(how, &SystemRandom::new(), message, &mut signature).unwrap();
+        self.pair
+            .sign(how, &SystemRandom::new(), message, &mut signature)
+            .unwrap();
         signature
     }
 
     /// `SubjectPublicKeyInfo`.
     pub fn spki(&self) -> Vec<u8> {
         use rsa::pkcs8::EncodePublicKey as _;
-        self.private.to_public_key().to_public_key_der().unwrap().into_vec()
+        self.private
+            .to_public_key()
+            .to_public_key_der()
+            .unwrap()
+            .into_vec()
     }
 
     pub fn pkcs1_der(&self) -> Vec<u8> {
         use rsa::pkcs1::EncodeRsaPublicKey as _;
-        self.private.to_public_key().to_pkcs1_der().unwrap().into_vec()
+        self.private
+            .to_public_key()
+            .to_pkcs1_der()
+            .unwrap()
+            .into_vec()
     }
 
     pub fn pem(&self) -> String {
@@ -162,10 +175,22 @@ impl RsaKey {
 pub fn ecdsa(curve: &str) -> &'static EcKey {
     static P256: OnceLock<EcKey> = OnceLock::new();
     static P384: OnceLock<EcKey> = OnceLock::new();
-    let make = |der, bare| move || EcKey { der: generate(der), bare_algorithm: bare, der_algorithm: der };
+    let make = |der, bare| {
+        move || EcKey {
+            der: generate(der),
+            bare_algorithm: bare,
+            der_algorithm: der,
+        }
+    };
     match curve {
-        "P-256" => P256.get_or_init(make(&lc::ECDSA_P256_SHA256_ASN1_SIGNING, &lc::ECDSA_P256_SHA256_FIXED_SIGNING)),
-        "P-384" => P384.get_or_init(make(&lc::ECDSA_P384_SHA384_ASN1_SIGNING, &lc::ECDSA_P384_SHA384_FIXED_SIGNING)),
+        "P-256" => P256.get_or_init(make(
+            &lc::ECDSA_P256_SHA256_ASN1_SIGNING,
+            &lc::ECDSA_P256_SHA256_FIXED_SIGNING,
+        )),
+        "P-384" => P384.get_or_init(make(
+            &lc::ECDSA_P384_SHA384_ASN1_SIGNING,
+            &lc::ECDSA_P384_SHA384_FIXED_SIGNING,
+        )),
         other => panic!("{other}"),
     }
 }
@@ -194,7 +219,10 @@ impl EcKey {
 
     fn sign(&self, algorithm: &'static lc::EcdsaSigningAlgorithm, message: &[u8]) -> Vec<u8> {
         let pair = lc::EcdsaKeyPair::from_pkcs8(algorithm, &self.der).unwrap();
-        pair.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
+        pair.sign(&SystemRandom::new(), message)
+            .unwrap()
+            .as_ref()
+            .to_vec()
     }
 
     pub fn pem(&self) -> String {
@@ -217,20 +245,35 @@ pub fn ed25519_public() -> Vec<u8> {
 
 pub fn pem(label: &str, der: &[u8]) -> String {
     let text = base64(der);
-    let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+    let lines: Vec<&str> = text
+        .as_bytes()
+        .chunks(64)
+        .map(|line| std::str::from_utf8(line).unwrap())
+        .collect();
+    format!(
+        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+        lines.join("\n")
+    )
 }
 
 /// A compact JWS: header and claims as given, signed by `sign`.
 pub fn jws(header: &str, claims: &str, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
-    let signed = format!("{}.{}", base64url(header.as_bytes()), base64url(claims.as_bytes()));
+    let signed = format!(
+        "{}.{}",
+        base64url(header.as_bytes()),
+        base64url(claims.as_bytes())
+    );
     let signature = base64url(&sign(signed.as_bytes()));
     format!("{signed}.{signature}")
 }
 
 /// A token signed with HS256.
 pub fn hs256(secret: &[u8], claims: &Value) -> String {
-    jws(r#"{"alg":"HS256","typ":"JWT"}"#, &claims.to_string(), |message| hmac("sha256", secret, message))
+    jws(
+        r#"{"alg":"HS256","typ":"JWT"}"#,
+        &claims.to_string(),
+        |message| hmac("sha256", secret, message),
+    )
 }
 
 /// Randomness for the rsa crate.

@@ -42,13 +42,18 @@ fn an_app_that_hangs_is_504() {
     let app = Upstream::answering(|_| Answer::Hang);
     let gate = start(&app);
     problem(&gate, "silent", 504, "upstream_timeout");
-    let app = Upstream::answering(|_| Answer::Keep(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200".to_vec()));
+    let app = Upstream::answering(|_| {
+        Answer::Keep(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200".to_vec())
+    });
     problem(&start(&app), "half a head", 504, "upstream_timeout");
 }
 
 #[test]
 fn an_app_that_does_not_speak_http_is_502() {
-    let huge = format!("HTTP/1.1 200 OK\r\nX: {}\r\nContent-Length: 0\r\n\r\n", "x".repeat(4 << 20));
+    let huge = format!(
+        "HTTP/1.1 200 OK\r\nX: {}\r\nContent-Length: 0\r\n\r\n",
+        "x".repeat(4 << 20)
+    );
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(5000));
     for (case, bytes) in [
         ("nothing", ""),
@@ -58,13 +63,31 @@ fn an_app_that_does_not_speak_http_is_502() {
         ("no status", "HTTP/1.1\r\n\r\n"),
         ("a status of two digits", "HTTP/1.1 20 OK\r\n\r\n"),
         ("a status of letters", "HTTP/1.1 OK OK\r\n\r\n"),
-        ("a line without a colon", "HTTP/1.1 200 OK\r\nno colon\r\n\r\n"),
+        (
+            "a line without a colon",
+            "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+        ),
         ("a name with a space", "HTTP/1.1 200 OK\r\nA B: c\r\n\r\n"),
-        ("a bare CR", "HTTP/1.1 200 OK\r\nX: a\rSet-Cookie: b\r\nContent-Length: 0\r\n\r\n"),
-        ("a NUL", "HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 0\r\n\r\n"),
-        ("two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc"),
-        ("a length of letters", "HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\nab"),
-        ("an upgrade", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"),
+        (
+            "a bare CR",
+            "HTTP/1.1 200 OK\r\nX: a\rSet-Cookie: b\r\nContent-Length: 0\r\n\r\n",
+        ),
+        (
+            "a NUL",
+            "HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 0\r\n\r\n",
+        ),
+        (
+            "two lengths",
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc",
+        ),
+        (
+            "a length of letters",
+            "HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\nab",
+        ),
+        (
+            "an upgrade",
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+        ),
         ("half a head", "HTTP/1.1 200 OK\r\nContent-"),
         ("a huge head", &huge),
         ("many headers", &many),
@@ -79,14 +102,29 @@ fn an_app_that_does_not_speak_http_is_502() {
 
 #[test]
 fn half_an_answer_is_never_a_whole_one() {
-    let long = |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{body}").into_bytes();
-    let chunks = |body: &str| format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{body}").into_bytes();
-    for bytes in [long("half"), long(""), chunks("5\r\nab"), chunks("2\r\nab\r\n"), chunks("2\r\nab\r\n0\r\n"), chunks("zz\r\nab\r\n"), chunks("")] {
+    let long =
+        |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{body}").into_bytes();
+    let chunks = |body: &str| {
+        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{body}").into_bytes()
+    };
+    for bytes in [
+        long("half"),
+        long(""),
+        chunks("5\r\nab"),
+        chunks("2\r\nab\r\n"),
+        chunks("2\r\nab\r\n0\r\n"),
+        chunks("zz\r\nab\r\n"),
+        chunks(""),
+    ] {
         for reset in [false, true] {
             let shown = verdict::shown(&bytes);
             let bytes = bytes.clone();
             let app = Upstream::answering(move |_| {
-                if reset { Answer::Reset(bytes.clone()) } else { Answer::Close(bytes.clone()) }
+                if reset {
+                    Answer::Reset(bytes.clone())
+                } else {
+                    Answer::Close(bytes.clone())
+                }
             });
             let gate = start(&app);
             let mut client = gate.connect();
@@ -101,7 +139,13 @@ fn half_an_answer_is_never_a_whole_one() {
 #[test]
 fn a_request_is_sent_once_whatever_happens() {
     for case in ["close", "reset"] {
-        let app = Upstream::answering(move |_| if case == "close" { Answer::Close(Vec::new()) } else { Answer::Reset(Vec::new()) });
+        let app = Upstream::answering(move |_| {
+            if case == "close" {
+                Answer::Close(Vec::new())
+            } else {
+                Answer::Reset(Vec::new())
+            }
+        });
         let gate = start(&app);
         for sent in 1..=5 {
             problem(&gate, case, 502, "upstream_failed");
@@ -110,12 +154,26 @@ fn a_request_is_sent_once_whatever_happens() {
     }
     // Also on a connection that has worked before.
     let app = Upstream::answering(|request: &Received| {
-        if request.body == b"body" { Answer::Keep(reply("200 OK", "ok")) } else { Answer::Close(Vec::new()) }
+        if request.body == b"body" {
+            Answer::Keep(reply("200 OK", "ok"))
+        } else {
+            Answer::Close(Vec::new())
+        }
     });
     let gate = start(&app);
     let mut client = gate.connect();
-    assert_eq!(client.send(&good().to_bytes()).answer().unwrap().status, 200);
-    assert_eq!(client.send(&good().body("die").to_bytes()).answer().unwrap().status, 502);
+    assert_eq!(
+        client.send(&good().to_bytes()).answer().unwrap().status,
+        200
+    );
+    assert_eq!(
+        client
+            .send(&good().body("die").to_bytes())
+            .answer()
+            .unwrap()
+            .status,
+        502
+    );
     assert_eq!(app.requests().len(), 2);
 }
 
@@ -125,7 +183,10 @@ fn connections_to_the_app_are_used_again_and_dead_ones_are_not() {
     let gate = start(&app);
     let mut client = gate.connect();
     for _ in 0..20 {
-        assert_eq!(client.send(&good().to_bytes()).answer().unwrap().status, 200);
+        assert_eq!(
+            client.send(&good().to_bytes()).answer().unwrap().status,
+            200
+        );
     }
     assert_eq!(app.received(20).connection, 1, "one connection");
     drop(gate);
@@ -157,8 +218,14 @@ fn the_queue_of_answers_cannot_be_poisoned() {
     let mut client = gate.connect();
     for n in 0..20 {
         let body = format!("request {n}");
-        let response = client.send(&good().body(&body).to_bytes()).answer().unwrap();
-        assert!(response.status == 502 || response.text() == body, "{response:?}");
+        let response = client
+            .send(&good().body(&body).to_bytes())
+            .answer()
+            .unwrap();
+        assert!(
+            response.status == 502 || response.text() == body,
+            "{response:?}"
+        );
     }
 }
 
@@ -174,13 +241,23 @@ fn heads_and_empty_answers_have_no_body() {
         })
     });
     let gate = start(&app);
-    let to = |method: &str, target: &str| Delivery { method: method.into(), target: target.into(), ..good().body("") };
+    let to = |method: &str, target: &str| Delivery {
+        method: method.into(),
+        target: target.into(),
+        ..good().body("")
+    };
     let mut client = gate.connect();
     let head = client.send(&to("HEAD", "/hook").to_bytes()).head().unwrap();
-    assert_eq!((head.status, head.header("content-length")), (200, Some("5")));
+    assert_eq!(
+        (head.status, head.header("content-length")),
+        (200, Some("5"))
+    );
     for (target, status) in [("/hook?204", 204), ("/hook?304", 304), ("/hook?204", 204)] {
         let response = client.send(&to("GET", target).to_bytes()).answer().unwrap();
-        assert_eq!((response.status, response.header("transfer-encoding")), (status, None));
+        assert_eq!(
+            (response.status, response.header("transfer-encoding")),
+            (status, None)
+        );
     }
 }
 
@@ -191,7 +268,12 @@ fn an_app_may_listen_on_a_unix_socket() {
     let gate = start(&app);
     let received = gate.accepts("unix", &good());
     assert_eq!(received.header("host"), Some(crate::harness::HOST));
-    gate.refuses("forged", &good().with("X-Key", "x"), 401, "credential_wrong");
+    gate.refuses(
+        "forged",
+        &good().with("X-Key", "x"),
+        401,
+        "credential_wrong",
+    );
 }
 
 #[test]

@@ -40,12 +40,19 @@ impl Client {
 
 impl<S: Read + Write> Client<S> {
     pub const fn over(stream: S) -> Self {
-        Self { stream, unread: Vec::new() }
+        Self {
+            stream,
+            unread: Vec::new(),
+        }
     }
 
     /// Sends; that the other side has hung up meanwhile shows in what is read.
     pub fn send(&mut self, bytes: &[u8]) -> &mut Self {
-        drop(self.stream.write_all(bytes).and_then(|()| self.stream.flush()));
+        drop(
+            self.stream
+                .write_all(bytes)
+                .and_then(|()| self.stream.flush()),
+        );
         self
     }
 
@@ -74,7 +81,8 @@ impl<S: Read + Write> Client<S> {
                 return None;
             }
         };
-        let head = String::from_utf8(self.unread.drain(..end + 4).collect()).expect("an ASCII head");
+        let head =
+            String::from_utf8(self.unread.drain(..end + 4).collect()).expect("an ASCII head");
         let mut lines = head.trim_end().split("\r\n");
         let status = lines.next().unwrap();
         assert!(status.starts_with("HTTP/1."), "{status}");
@@ -83,7 +91,13 @@ impl<S: Read + Write> Client<S> {
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
         let status = status.split(' ').nth(1).unwrap().parse().unwrap();
-        Some(Response { status, headers, body: Vec::new(), complete: true, interim: Vec::new() })
+        Some(Response {
+            status,
+            headers,
+            body: Vec::new(),
+            complete: true,
+            interim: Vec::new(),
+        })
     }
 
     fn read_body(&mut self, response: &mut Response) {
@@ -130,7 +144,11 @@ impl<S: Read + Write> Client<S> {
     /// Reads exactly so many bytes that are not part of an answer.
     pub fn exactly(&mut self, length: usize) -> Vec<u8> {
         while self.unread.len() < length {
-            assert!(self.more() > 0, "only {:?}", String::from_utf8_lossy(&self.unread));
+            assert!(
+                self.more() > 0,
+                "only {:?}",
+                String::from_utf8_lossy(&self.unread)
+            );
         }
         self.unread.drain(..length).collect()
     }
@@ -149,7 +167,10 @@ impl<S: Read + Write> Client<S> {
                 length
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                panic!("no answer within {DEADLINE:?}; so far {:?}", String::from_utf8_lossy(&self.unread))
+                panic!(
+                    "no answer within {DEADLINE:?}; so far {:?}",
+                    String::from_utf8_lossy(&self.unread)
+                )
             }
             Err(_) => 0,
         }

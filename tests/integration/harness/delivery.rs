@@ -13,7 +13,12 @@ pub struct Delivery {
 
 impl Delivery {
     pub fn new(method: &str, target: &str) -> Self {
-        Self { method: method.into(), target: target.into(), headers: Vec::new(), body: Vec::new() }
+        Self {
+            method: method.into(),
+            target: target.into(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
     }
 
     pub fn post(target: &str) -> Self {
@@ -32,7 +37,8 @@ impl Delivery {
 
     /// Without the headers of this name.
     pub fn without(mut self, name: &str) -> Self {
-        self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+        self.headers
+            .retain(|(other, _)| !other.eq_ignore_ascii_case(name));
         self
     }
 
@@ -43,12 +49,19 @@ impl Delivery {
 
     /// The value of the first header of this name.
     pub fn value(&self, name: &str) -> &str {
-        let found = self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+        let found = self
+            .headers
+            .iter()
+            .find(|(other, _)| other.eq_ignore_ascii_case(name));
         std::str::from_utf8(&found.expect("a header of this name").1).unwrap()
     }
 
     pub fn to_bytes(&self) -> Vec<u8> {
-        let has = |name: &str| self.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+        let has = |name: &str| {
+            self.headers
+                .iter()
+                .any(|(other, _)| other.eq_ignore_ascii_case(name))
+        };
         let mut bytes = format!("{} {} HTTP/1.1\r\n", self.method, self.target).into_bytes();
         if !has("host") {
             bytes.extend_from_slice(format!("Host: {HOST}\r\n").as_bytes());

@@ -72,7 +72,13 @@ impl Setup {
 
     /// Writes `sidecar.toml`.
     pub fn config(&self) -> PathBuf {
-        let Self { url, server, upstream, rest, .. } = self;
+        let Self {
+            url,
+            server,
+            upstream,
+            rest,
+            ..
+        } = self;
         let text = format!(
             "[server]\n{server}\n[upstream]\nurl = {url:?}\n{upstream}\n\
              [health]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"off\"\n{rest}\n"
@@ -87,7 +93,11 @@ impl Setup {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
         command.env_clear().envs(self.env.iter().cloned());
         command.current_dir(self.folder.path()).stdin(Stdio::null());
-        command.args(&words[..1]).arg("-c").arg(self.config()).args(&words[1..]);
+        command
+            .args(&words[..1])
+            .arg("-c")
+            .arg(self.config())
+            .args(&words[1..]);
         command
     }
 
@@ -98,8 +108,12 @@ impl Setup {
 
     /// Starts it and waits until it listens.
     pub fn start(self) -> Gatepost {
-        let mut child =
-            self.command(&["run"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = self
+            .command(&["run"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let log = Arc::new(Log::default());
         let (stderr, shared) = (child.stderr.take().unwrap(), log.clone());
         std::thread::spawn(move || {
@@ -209,7 +223,9 @@ impl Gatepost {
 
     /// The log line of a request.
     pub fn line(&self, request_id: &str) -> Value {
-        self.log.wait(|line| line["request_id"] == request_id).expect("a log line of the request")
+        self.log
+            .wait(|line| line["request_id"] == request_id)
+            .expect("a log line of the request")
     }
 
     pub fn fail(&self, message: String) {
@@ -218,7 +234,13 @@ impl Gatepost {
 
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([name, &id])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// Asks it to stop and waits for it. `None` when it does not.
@@ -257,6 +279,11 @@ impl Drop for Gatepost {
         }
         self.check_log();
         let failures = self.failures.take();
-        assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+        assert!(
+            failures.is_empty(),
+            "{} failures:\n{}",
+            failures.len(),
+            failures.join("\n")
+        );
     }
 }

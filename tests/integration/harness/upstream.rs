@@ -63,7 +63,11 @@ struct Seen {
 
 /// A plain answer with this status line and body.
 pub fn reply(status: &str, body: &str) -> Vec<u8> {
-    format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
 }
 
 impl Upstream {
@@ -77,7 +81,8 @@ impl Upstream {
         let script: Arc<Script> = Arc::new(script);
         Self::handling(move |stream, journal, connection| {
             let write_end = stream.try_clone().unwrap();
-            let reset = || socket2::SockRef::from(&write_end).set_linger(Some(std::time::Duration::ZERO));
+            let reset =
+                || socket2::SockRef::from(&write_end).set_linger(Some(std::time::Duration::ZERO));
             serve(&stream, journal, connection, &*script, || reset().unwrap());
         })
     }
@@ -98,7 +103,11 @@ impl Upstream {
                 });
             }
         });
-        Self { url: format!("http://{address}"), address: Some(address), journal }
+        Self {
+            url: format!("http://{address}"),
+            address: Some(address),
+            journal,
+        }
     }
 
     /// Answers `200 OK` on a unix socket.
@@ -114,14 +123,22 @@ impl Upstream {
                 thread::spawn(move || serve(&stream, &journal, connection, &script, || {}));
             }
         });
-        Self { url: format!("unix:{}", path.display()), address: None, journal }
+        Self {
+            url: format!("unix:{}", path.display()),
+            address: None,
+            journal,
+        }
     }
 
     /// An address at which nothing listens.
     pub fn down() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        Self { url, address: None, journal: Arc::default() }
+        Self {
+            url,
+            address: None,
+            journal: Arc::default(),
+        }
     }
 
     /// Every request so far.
@@ -152,7 +169,11 @@ impl Journal {
         let mut seen = self.seen.lock().unwrap();
         let start = Instant::now();
         while seen.closed < count {
-            assert!(start.elapsed() < DEADLINE, "{} closed of {count}", seen.closed);
+            assert!(
+                start.elapsed() < DEADLINE,
+                "{} closed of {count}",
+                seen.closed
+            );
             seen = self.changed.wait_timeout(seen, DEADLINE).unwrap().0;
         }
     }
@@ -175,10 +196,19 @@ impl Journal {
         let start = Instant::now();
         while seen.requests.len() < count {
             let left = DEADLINE.saturating_sub(start.elapsed());
-            assert!(!left.is_zero(), "{} requests of {count}", seen.requests.len());
+            assert!(
+                !left.is_zero(),
+                "{} requests of {count}",
+                seen.requests.len()
+            );
             seen = self.changed.wait_timeout(seen, left).unwrap().0;
         }
-        assert_eq!(seen.requests.len(), count, "requests at the app: {:#?}", seen.requests);
+        assert_eq!(
+            seen.requests.len(),
+            count,
+            "requests at the app: {:#?}",
+            seen.requests
+        );
         seen.requests[count - 1].clone()
     }
 
@@ -197,7 +227,11 @@ fn serve<S>(stream: S, journal: &Journal, connection: usize, script: &Script, re
 where
     S: Read + Write,
 {
-    let mut reader = Reader { stream, journal, unread: Vec::new() };
+    let mut reader = Reader {
+        stream,
+        journal,
+        unread: Vec::new(),
+    };
     while let Some(received) = reader.request(connection) {
         journal.note(received.clone());
         match script(&received) {
@@ -250,12 +284,18 @@ impl<S: Read> Reader<'_, S> {
             .map(|line| line.split_once(':').unwrap_or((line, "")))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
-        let value = |name: &str| headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
+        let value = |name: &str| {
+            headers
+                .iter()
+                .find(|(n, _)| n == name)
+                .map(|(_, v)| v.clone())
+        };
         let mut body = Vec::new();
         if value("transfer-encoding").is_some() {
             loop {
                 let at = self.until(b"\r\n")?;
-                let size = usize::from_str_radix(std::str::from_utf8(&self.unread[..at]).ok()?, 16).ok()?;
+                let size = usize::from_str_radix(std::str::from_utf8(&self.unread[..at]).ok()?, 16)
+                    .ok()?;
                 self.fill(at + size + 4)?;
                 body.extend_from_slice(&self.unread[at + 2..at + 2 + size]);
                 raw.extend(self.unread.drain(..at + size + 4));
@@ -269,7 +309,13 @@ impl<S: Read> Reader<'_, S> {
             body = self.unread.drain(..length).collect();
             raw.extend_from_slice(&body);
         }
-        Some(Received { connection, line, headers, body, raw })
+        Some(Received {
+            connection,
+            line,
+            headers,
+            body,
+            raw,
+        })
     }
 
     fn until(&mut self, needle: &[u8]) -> Option<usize> {
@@ -297,7 +343,11 @@ impl Received {
     /// Every value of this header.
     pub fn values(&self, name: &str) -> Vec<&str> {
         let wanted = name.to_ascii_lowercase();
-        self.headers.iter().filter(|(n, _)| *n == wanted).map(|(_, v)| v.as_str()).collect()
+        self.headers
+            .iter()
+            .filter(|(n, _)| *n == wanted)
+            .map(|(_, v)| v.as_str())
+            .collect()
     }
 
     /// The one value of this header.

@@ -19,12 +19,24 @@ impl Gatepost {
 
     /// A refusal: this status, a problem document that tells no reason, not a byte at the app, and
     /// this reason in the log.
-    pub fn refuses(&self, name: &str, delivery: &Delivery, status: u16, reason: &'static str) -> Response {
+    pub fn refuses(
+        &self,
+        name: &str,
+        delivery: &Delivery,
+        status: u16,
+        reason: &'static str,
+    ) -> Response {
         self.refuses_bytes(name, &delivery.to_bytes(), status, reason)
     }
 
     /// The same for exact bytes.
-    pub fn refuses_bytes(&self, name: &str, bytes: &[u8], status: u16, reason: &'static str) -> Response {
+    pub fn refuses_bytes(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        status: u16,
+        reason: &'static str,
+    ) -> Response {
         let before = self.journal.bytes();
         let response = client::try_exchange(self.address, bytes);
         if self.journal.bytes() != before {
@@ -32,12 +44,22 @@ impl Gatepost {
         }
         let Some(response) = response else {
             self.fail(format!("{name}: no answer to {}", shown(bytes)));
-            return Response { status: 0, headers: Vec::new(), body: Vec::new(), complete: false, interim: Vec::new() };
+            return Response {
+                status: 0,
+                headers: Vec::new(),
+                body: Vec::new(),
+                complete: false,
+                interim: Vec::new(),
+            };
         };
         if response.status == status {
             self.expect_problem(name, &response, reason);
         } else {
-            self.fail(format!("{name}: {} instead of {status} to {}", response.status, shown(bytes)));
+            self.fail(format!(
+                "{name}: {} instead of {status} to {}",
+                response.status,
+                shown(bytes)
+            ));
         }
         response
     }
@@ -67,7 +89,11 @@ impl Gatepost {
     }
 
     fn expect_line(&self, name: &str, request_id: &str, reason: Option<&'static str>) {
-        let expected = Expected { name: name.into(), request_id: request_id.into(), reason };
+        let expected = Expected {
+            name: name.into(),
+            request_id: request_id.into(),
+            reason,
+        };
         self.expected.borrow_mut().push(expected);
     }
 
@@ -79,20 +105,35 @@ impl Gatepost {
             self.fail(format!("{name}: no answer to {}", shown(&bytes)));
             return None;
         };
-        let request_id = response.header("x-gatepost-request-id").unwrap_or_default().to_owned();
+        let request_id = response
+            .header("x-gatepost-request-id")
+            .unwrap_or_default()
+            .to_owned();
         let requests = self.journal.requests();
         if response.status != 200 || requests.len() != before + 1 {
             let reason = self.log.wait(|line| line["request_id"] == *request_id);
-            let reason = reason.map(|line| line["reason"].to_string()).unwrap_or_default();
-            self.fail(format!("{name}: {} ({reason}) to {}", response.status, shown(&bytes)));
+            let reason = reason
+                .map(|line| line["reason"].to_string())
+                .unwrap_or_default();
+            self.fail(format!(
+                "{name}: {} ({reason}) to {}",
+                response.status,
+                shown(&bytes)
+            ));
             return None;
         }
         let received = requests.into_iter().next_back()?;
         if received.body != delivery.body {
-            self.fail(format!("{name}: other bytes at the app: {}", shown(&received.raw)));
+            self.fail(format!(
+                "{name}: other bytes at the app: {}",
+                shown(&received.raw)
+            ));
         }
         if received.values("x-gatepost-request-id") != [&*request_id] {
-            self.fail(format!("{name}: not one request id: {}", shown(&received.raw)));
+            self.fail(format!(
+                "{name}: not one request id: {}",
+                shown(&received.raw)
+            ));
         }
         self.expect_line(name, &request_id, None);
         Some(received)
@@ -100,7 +141,8 @@ impl Gatepost {
 
     /// The same, where the test cannot go on without.
     pub fn accepts(&self, name: &str, delivery: &Delivery) -> Received {
-        self.passes(name, delivery).unwrap_or_else(|| panic!("{}", self.failures.take().join("\n")))
+        self.passes(name, delivery)
+            .unwrap_or_else(|| panic!("{}", self.failures.take().join("\n")))
     }
 
     /// Exactly these headers of ours (names without the prefix) besides the request id.
@@ -122,10 +164,19 @@ impl Gatepost {
 
     pub(super) fn check_log(&self) {
         let text = self.log.text();
-        let lines: Vec<serde_json::Value> =
-            text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        for Expected { name, request_id, reason } in self.expected.take() {
-            let mut found = lines.iter().filter(|line| line["request_id"] == *request_id);
+        let lines: Vec<serde_json::Value> = text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect();
+        for Expected {
+            name,
+            request_id,
+            reason,
+        } in self.expected.take()
+        {
+            let mut found = lines
+                .iter()
+                .filter(|line| line["request_id"] == *request_id);
             let Some(line) = found.next() else {
                 self.fail(format!("{name}: no log line"));
                 continue;
@@ -134,7 +185,10 @@ impl Gatepost {
                 self.fail(format!("{name}: two log lines"));
             }
             if line["reason"].as_str() != reason {
-                self.fail(format!("{name}: reason {} instead of {reason:?}", line["reason"]));
+                self.fail(format!(
+                    "{name}: reason {} instead of {reason:?}",
+                    line["reason"]
+                ));
             }
         }
     }
@@ -143,9 +197,16 @@ impl Gatepost {
 /// Bytes for a report: what is not printable is escaped, what is long is cut.
 pub fn shown(bytes: &[u8]) -> String {
     let text = bytes[..bytes.len().min(900)].escape_ascii().to_string();
-    if bytes.len() > 900 { format!("{text}… ({} bytes)", bytes.len()) } else { text }
+    if bytes.len() > 900 {
+        format!("{text}… ({} bytes)", bytes.len())
+    } else {
+        text
+    }
 }
 
 pub fn is_ulid(text: &str) -> bool {
-    text.len() == 26 && text.bytes().all(|b| b"0123456789ABCDEFGHJKMNPQRSTVWXYZ".contains(&b))
+    text.len() == 26
+        && text
+            .bytes()
+            .all(|b| b"0123456789ABCDEFGHJKMNPQRSTVWXYZ".contains(&b))
 }

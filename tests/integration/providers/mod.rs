@@ -22,35 +22,74 @@ fn unsigned(path: &str, body: impl AsRef<[u8]>) -> Delivery {
 /// The bodies of one provider's documents.
 fn samples(lines: &'static str) -> Vec<&'static str> {
     let samples: Vec<_> = lines.lines().collect();
-    assert!(samples.iter().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+    assert!(
+        samples
+            .iter()
+            .all(|line| serde_json::from_str::<Value>(line).is_ok())
+    );
     samples
 }
 
 /// A text of a sample, at a JSON Pointer.
 fn at(sample: &str, pointer: &str) -> Option<String> {
     let value: Value = serde_json::from_str(sample).unwrap();
-    value.pointer(pointer).and_then(Value::as_str).map(Into::into)
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .map(Into::into)
 }
 
 /// The one credential header, in every way in which it is not there as it should be.
-fn refuses_without(gate: &Gatepost, good: &Delivery, name: &str, missing: &'static str, malformed: &'static str) {
+fn refuses_without(
+    gate: &Gatepost,
+    good: &Delivery,
+    name: &str,
+    missing: &'static str,
+    malformed: &'static str,
+) {
     let value = good.value(name).to_owned();
     if name.contains('-') {
         for alias in [name.replace('-', "_"), name.replace('-', ".")] {
-            gate.refuses(&alias, &good.clone().without(name).header(&alias, &value), 401, missing);
+            gate.refuses(
+                &alias,
+                &good.clone().without(name).header(&alias, &value),
+                401,
+                missing,
+            );
         }
     }
     for (case, delivery) in [
         ("no credential", good.clone().without(name)),
-        ("in a cookie", good.clone().without(name).header("Cookie", format!("{name}={value}"))),
-        ("in another header", good.clone().without(name).header(&format!("{name}-2"), &value)),
-        ("only nominated by Connection", good.clone().without(name).header("Connection", name)),
+        (
+            "in a cookie",
+            good.clone()
+                .without(name)
+                .header("Cookie", format!("{name}={value}")),
+        ),
+        (
+            "in another header",
+            good.clone()
+                .without(name)
+                .header(&format!("{name}-2"), &value),
+        ),
+        (
+            "only nominated by Connection",
+            good.clone().without(name).header("Connection", name),
+        ),
     ] {
         gate.refuses(case, &delivery, 401, missing);
     }
-    gate.refuses("an empty credential", &good.clone().with(name, ""), 401, malformed);
+    gate.refuses(
+        "an empty credential",
+        &good.clone().with(name, ""),
+        401,
+        malformed,
+    );
     let target = format!("{}?{name}={}", good.target, value.replace(' ', "%20"));
-    let queried = Delivery { target, ..good.clone().without(name) };
+    let queried = Delivery {
+        target,
+        ..good.clone().without(name)
+    };
     gate.refuses("in the query", &queried, 401, missing);
     for (case, first, second) in [
         ("twice the same", &*value, &*value),
@@ -62,7 +101,11 @@ fn refuses_without(gate: &Gatepost, good: &Delivery, name: &str, missing: &'stat
         gate.refuses(case, &delivery, 400, "credential_repeated");
     }
     // A trailer comes too late to be a credential.
-    let head = good.clone().without(name).header("Transfer-Encoding", "chunked").body("");
+    let head = good
+        .clone()
+        .without(name)
+        .header("Transfer-Encoding", "chunked")
+        .body("");
     let mut bytes = head.to_bytes();
     bytes.extend_from_slice(format!("{:x}\r\n", good.body.len()).as_bytes());
     bytes.extend_from_slice(&good.body);

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::{PATH, SECRET, delivery, routed, setup};
 use crate::harness::{Delivery, Upstream};
-use crate::signing::{base64, base64url, digest, ecdsa, ed25519, ed25519_public, hex, hmac, jws, now, pem, rsa};
+use crate::signing::{
+    base64, base64url, digest, ecdsa, ed25519, ed25519_public, hex, hmac, jws, now, pem, rsa,
+};
 
 const BODY: &str = r#"{"type":"ping"}"#;
 
@@ -21,9 +23,21 @@ type Sign = Box<dyn Fn(&[u8]) -> Vec<u8>>;
 fn algorithms() -> Vec<(&'static str, &'static str, Sign)> {
     let secret = SECRET.as_bytes();
     vec![
-        ("HS256", "secret", Box::new(move |m| hmac("sha256", secret, m))),
-        ("HS384", "secret", Box::new(move |m| hmac("sha384", secret, m))),
-        ("HS512", "secret", Box::new(move |m| hmac("sha512", secret, m))),
+        (
+            "HS256",
+            "secret",
+            Box::new(move |m| hmac("sha256", secret, m)),
+        ),
+        (
+            "HS384",
+            "secret",
+            Box::new(move |m| hmac("sha384", secret, m)),
+        ),
+        (
+            "HS512",
+            "secret",
+            Box::new(move |m| hmac("sha512", secret, m)),
+        ),
         ("RS256", "rsa", Box::new(|m| rsa(0).pkcs1("sha256", m))),
         ("RS384", "rsa", Box::new(|m| rsa(0).pkcs1("sha384", m))),
         ("RS512", "rsa", Box::new(|m| rsa(0).pkcs1("sha512", m))),
@@ -32,7 +46,11 @@ fn algorithms() -> Vec<(&'static str, &'static str, Sign)> {
         ("PS512", "rsa", Box::new(|m| rsa(0).pss("sha512", m))),
         ("ES256", "P-256", Box::new(|m| ecdsa("P-256").sign_bare(m))),
         ("ES384", "P-384", Box::new(|m| ecdsa("P-384").sign_bare(m))),
-        ("EdDSA", "ed25519", Box::new(|m| ed25519().sign(m).as_ref().to_vec())),
+        (
+            "EdDSA",
+            "ed25519",
+            Box::new(|m| ed25519().sign(m).as_ref().to_vec()),
+        ),
     ]
 }
 
@@ -40,32 +58,64 @@ fn algorithms() -> Vec<(&'static str, &'static str, Sign)> {
 fn every_algorithm_takes_its_own_tokens_only() {
     let app = Upstream::recording();
     for (name, key, _) in algorithms() {
-        let step = format!("[{{ scheme = \"jwt\", algorithms = [\"{name}\"], required_claims = [\"exp\"] }}]");
+        let step = format!(
+            "[{{ scheme = \"jwt\", algorithms = [\"{name}\"], required_claims = [\"exp\"] }}]"
+        );
         let (keys, public) = match key {
             "secret" => ("secret = { env = \"ACME_SECRET\" }", String::new()),
             "rsa" => ("public_key = { file = \"key\" }", rsa(0).pem()),
             "ed25519" => ("public_key = { file = \"key\" }", hex(&ed25519_public())),
             curve => ("public_key = { file = \"key\" }", ecdsa(curve).pem()),
         };
-        let gate = routed(&app, &step, keys).file("key", &public).env("ACME_SECRET", SECRET).start();
+        let gate = routed(&app, &step, keys)
+            .file("key", &public)
+            .env("ACME_SECRET", SECRET)
+            .start();
         for (other, _, sign) in algorithms() {
-            let token = jws(&format!(r#"{{"alg":"{other}"}}"#), &claims().to_string(), &sign);
-            let lying = jws(&format!(r#"{{"alg":"{name}"}}"#), &claims().to_string(), &sign);
+            let token = jws(
+                &format!(r#"{{"alg":"{other}"}}"#),
+                &claims().to_string(),
+                &sign,
+            );
+            let lying = jws(
+                &format!(r#"{{"alg":"{name}"}}"#),
+                &claims().to_string(),
+                &sign,
+            );
             if other == name {
                 let received = gate.accepts(name, &bearing(&token));
                 let label = format!("jwt-{}", name.to_lowercase());
                 assert_eq!(received.header("x-gatepost-verified-by"), Some(&*label));
                 assert_eq!(received.header("authorization"), None);
-                gate.refuses("cut", &bearing(&token[..token.len() - 3]), 401, "jwt_signature");
+                gate.refuses(
+                    "cut",
+                    &bearing(&token[..token.len() - 3]),
+                    401,
+                    "jwt_signature",
+                );
             } else {
-                gate.refuses(&format!("{other} for {name}"), &bearing(&token), 401, "jwt_algorithm_not_allowed");
-                gate.refuses(&format!("{other} said to be {name}"), &bearing(&lying), 401, "jwt_signature");
+                gate.refuses(
+                    &format!("{other} for {name}"),
+                    &bearing(&token),
+                    401,
+                    "jwt_algorithm_not_allowed",
+                );
+                gate.refuses(
+                    &format!("{other} said to be {name}"),
+                    &bearing(&lying),
+                    401,
+                    "jwt_signature",
+                );
             }
         }
         // The public key is known to all: it must not serve as a secret.
         for secret in [public.as_bytes(), public.trim_end().as_bytes(), b""] {
             for (alg, hash) in [("HS256", "sha256"), (name, "sha256")] {
-                let token = jws(&format!(r#"{{"alg":"{alg}"}}"#), &claims().to_string(), |m| hmac(hash, secret, m));
+                let token = jws(
+                    &format!(r#"{{"alg":"{alg}"}}"#),
+                    &claims().to_string(),
+                    |m| hmac(hash, secret, m),
+                );
                 let response = gate.send(&bearing(&token));
                 assert_eq!(response.status, 401, "{alg} by a public key for {name}");
             }
@@ -77,8 +127,12 @@ fn every_algorithm_takes_its_own_tokens_only() {
 fn ecdsa_tokens_are_not_der() {
     let app = Upstream::recording();
     let step = "[{ scheme = \"jwt\", algorithms = [\"ES256\"] }]";
-    let gate = routed(&app, step, "public_key = { file = \"key\" }").file("key", ecdsa("P-256").pem()).start();
-    let token = jws(r#"{"alg":"ES256"}"#, &claims().to_string(), |m| ecdsa("P-256").sign_der(m));
+    let gate = routed(&app, step, "public_key = { file = \"key\" }")
+        .file("key", ecdsa("P-256").pem())
+        .start();
+    let token = jws(r#"{"alg":"ES256"}"#, &claims().to_string(), |m| {
+        ecdsa("P-256").sign_der(m)
+    });
     gate.refuses("DER", &bearing(&token), 401, "jwt_signature");
     let token = jws(r#"{"alg":"ES256"}"#, &claims().to_string(), |_| vec![0; 64]);
     gate.refuses("zeros", &bearing(&token), 401, "jwt_signature");
@@ -91,8 +145,14 @@ fn a_key_set_narrows_by_key_id() {
     let step = "[{ scheme = \"jwt\", algorithms = [\"RS256\"], jwks = { file = \"keys.json\" } }]";
     let gate = routed(&app, step, "").file("keys.json", set).start();
     let by = |key: usize, kid: &str| {
-        let header = if kid.is_empty() { r#"{"alg":"RS256"}"#.into() } else { format!(r#"{{"alg":"RS256","kid":"{kid}"}}"#) };
-        bearing(&jws(&header, &claims().to_string(), |m| rsa(key).pkcs1("sha256", m)))
+        let header = if kid.is_empty() {
+            r#"{"alg":"RS256"}"#.into()
+        } else {
+            format!(r#"{{"alg":"RS256","kid":"{kid}"}}"#)
+        };
+        bearing(&jws(&header, &claims().to_string(), |m| {
+            rsa(key).pkcs1("sha256", m)
+        }))
     };
     gate.passes("one", &by(0, "one"));
     gate.passes("two", &by(1, "two"));
@@ -105,7 +165,11 @@ fn a_key_set_narrows_by_key_id() {
 #[test]
 fn a_claim_binds_the_body() {
     let app = Upstream::recording();
-    for (hash, encoding) in [("sha256", "base64"), ("sha256", "hex"), ("sha512", "base64url")] {
+    for (hash, encoding) in [
+        ("sha256", "base64"),
+        ("sha256", "hex"),
+        ("sha512", "base64url"),
+    ] {
         let step = format!(
             "scheme = \"jwt\", header = \"X-Token\", prefix = \"\", algorithms = [\"HS256\"], \
              body_hash = {{ claim = \"hash\", hash = \"{hash}\", encoding = \"{encoding}\" }}"
@@ -122,13 +186,20 @@ fn a_claim_binds_the_body() {
         let of = |hash: Value| {
             let mut claims = claims();
             claims["hash"] = hash;
-            let token = jws(r#"{"alg":"HS256"}"#, &claims.to_string(), |m| hmac("sha256", SECRET.as_bytes(), m));
+            let token = jws(r#"{"alg":"HS256"}"#, &claims.to_string(), |m| {
+                hmac("sha256", SECRET.as_bytes(), m)
+            });
             delivery(BODY).header("X-Token", token)
         };
         let good = of(text(BODY).into());
         let received = gate.accepts(encoding, &good);
         assert_eq!(received.header("x-token"), None);
-        gate.refuses("another body", &good.clone().body("{}"), 401, "jwt_body_hash");
+        gate.refuses(
+            "another body",
+            &good.clone().body("{}"),
+            401,
+            "jwt_body_hash",
+        );
         gate.refuses("no body", &good.body(""), 401, "jwt_body_hash");
         for (hash, reason) in [
             (Value::Null, "jwt_claim"),
@@ -146,8 +217,16 @@ fn a_claim_binds_the_body() {
 fn an_event_type_may_be_a_claim() {
     let app = Upstream::recording();
     let keys = "secret = { env = \"ACME_SECRET\" }\nevent.type = { claim = \"event\" }\nevent.id = { value = \"fixed\" }";
-    let gate = routed(&app, "[{ scheme = \"jwt\", algorithms = [\"HS256\"] }]", keys).env("ACME_SECRET", SECRET).start();
-    let token = jws(r#"{"alg":"HS256"}"#, &claims().to_string(), |m| hmac("sha256", SECRET.as_bytes(), m));
+    let gate = routed(
+        &app,
+        "[{ scheme = \"jwt\", algorithms = [\"HS256\"] }]",
+        keys,
+    )
+    .env("ACME_SECRET", SECRET)
+    .start();
+    let token = jws(r#"{"alg":"HS256"}"#, &claims().to_string(), |m| {
+        hmac("sha256", SECRET.as_bytes(), m)
+    });
     let received = gate.accepts("claimed", &bearing(&token));
     gate.tells(
         "claimed",
@@ -168,16 +247,58 @@ fn an_event_type_may_be_a_claim() {
 fn keys_of_the_wrong_kind_do_not_start() {
     let app = Upstream::recording();
     for (case, step, keys, file) in [
-        ("no algorithms", "scheme = \"jwt\"", "secret = { file = \"key\" }", SECRET.to_owned()),
-        ("alg none", "scheme = \"jwt\", algorithms = [\"none\"]", "secret = { file = \"key\" }", SECRET.into()),
-        ("no key", "scheme = \"jwt\", algorithms = [\"RS256\"]", "secret = { file = \"key\" }", SECRET.into()),
-        ("a public key for HS256", "scheme = \"jwt\", algorithms = [\"HS256\"]", "public_key = { file = \"key\" }", rsa(0).pem()),
-        ("another curve", "scheme = \"jwt\", algorithms = [\"ES256\"]", "public_key = { file = \"key\" }", ecdsa("P-384").pem()),
-        ("a private key", "scheme = \"jwt\", algorithms = [\"RS256\"]", "public_key = { file = \"key\" }", rsa(0).private_pem()),
-        ("no key in a set", "scheme = \"jwt\", algorithms = [\"RS256\"], jwks = { file = \"key\" }", "", r#"{"keys":[]}"#.into()),
-        ("an empty PEM", "scheme = \"jwt\", algorithms = [\"RS256\"]", "public_key = { file = \"key\" }", pem("PUBLIC KEY", b"")),
+        (
+            "no algorithms",
+            "scheme = \"jwt\"",
+            "secret = { file = \"key\" }",
+            SECRET.to_owned(),
+        ),
+        (
+            "alg none",
+            "scheme = \"jwt\", algorithms = [\"none\"]",
+            "secret = { file = \"key\" }",
+            SECRET.into(),
+        ),
+        (
+            "no key",
+            "scheme = \"jwt\", algorithms = [\"RS256\"]",
+            "secret = { file = \"key\" }",
+            SECRET.into(),
+        ),
+        (
+            "a public key for HS256",
+            "scheme = \"jwt\", algorithms = [\"HS256\"]",
+            "public_key = { file = \"key\" }",
+            rsa(0).pem(),
+        ),
+        (
+            "another curve",
+            "scheme = \"jwt\", algorithms = [\"ES256\"]",
+            "public_key = { file = \"key\" }",
+            ecdsa("P-384").pem(),
+        ),
+        (
+            "a private key",
+            "scheme = \"jwt\", algorithms = [\"RS256\"]",
+            "public_key = { file = \"key\" }",
+            rsa(0).private_pem(),
+        ),
+        (
+            "no key in a set",
+            "scheme = \"jwt\", algorithms = [\"RS256\"], jwks = { file = \"key\" }",
+            "",
+            r#"{"keys":[]}"#.into(),
+        ),
+        (
+            "an empty PEM",
+            "scheme = \"jwt\", algorithms = [\"RS256\"]",
+            "public_key = { file = \"key\" }",
+            pem("PUBLIC KEY", b""),
+        ),
     ] {
-        let output = routed(&app, &format!("[{{ {step} }}]"), keys).file("key", file).run(&["check"]);
+        let output = routed(&app, &format!("[{{ {step} }}]"), keys)
+            .file("key", file)
+            .run(&["check"]);
         assert_eq!(output.status.code(), Some(78), "{case}: {output:?}");
     }
 }

@@ -11,9 +11,19 @@ fn an_api_key_may_stand_in_the_query() {
     let app = Upstream::recording();
     let gate = setup(&app, "scheme = \"api_key\", query = \"key\"").start();
     let at = |query: &str| Delivery::post(&format!("{PATH}{query}")).body(BODY);
-    for query in [format!("?key={SECRET}"), format!("?a=1&key={SECRET}&b"), format!("?key={}", SECRET.replace('-', "%2D"))] {
-        let Some(received) = gate.passes(&query, &at(&query)) else { continue };
-        assert_eq!(received.line, format!("POST {PATH}{query} HTTP/1.1"), "byte for byte");
+    for query in [
+        format!("?key={SECRET}"),
+        format!("?a=1&key={SECRET}&b"),
+        format!("?key={}", SECRET.replace('-', "%2D")),
+    ] {
+        let Some(received) = gate.passes(&query, &at(&query)) else {
+            continue;
+        };
+        assert_eq!(
+            received.line,
+            format!("POST {PATH}{query} HTTP/1.1"),
+            "byte for byte"
+        );
     }
     for (query, status, reason) in [
         (String::new(), 401, "credential_missing"),
@@ -30,7 +40,12 @@ fn an_api_key_may_stand_in_the_query() {
     ] {
         gate.refuses(&query, &at(&query), status, reason);
     }
-    gate.refuses("in a header", &at("").header("key", SECRET), 401, "credential_missing");
+    gate.refuses(
+        "in a header",
+        &at("").header("key", SECRET),
+        401,
+        "credential_missing",
+    );
 }
 
 #[test]
@@ -50,7 +65,10 @@ fn an_api_key_may_stand_in_the_body() {
             ("verified-by", "api-key"),
         ],
     );
-    gate.passes("escaped", &delivery(r#"{"auth":{"key":"\u0061cme-secret-0123456789"}}"#));
+    gate.passes(
+        "escaped",
+        &delivery(r#"{"auth":{"key":"\u0061cme-secret-0123456789"}}"#),
+    );
     for (body, status, reason) in [
         ("", 401, "credential_missing"),
         ("{}", 401, "credential_missing"),
@@ -58,14 +76,32 @@ fn an_api_key_may_stand_in_the_body() {
         (r#"{"auth":{"key":null}}"#, 401, "credential_missing"),
         (r#"{"auth":{"key":""}}"#, 401, "credential_wrong"),
         (r#"{"auth":{"key":"x"}}"#, 401, "credential_wrong"),
-        (r#"{"key":"acme-secret-0123456789"}"#, 401, "credential_missing"),
-        (r#"{"auth":{"key":"acme-secret-0123456789","key":"x"}}"#, 400, "credential_repeated"),
-        (r#"{"auth":{"key":"x"},"auth":{"key":"acme-secret-0123456789"}}"#, 400, "credential_repeated"),
-        (r#"{"auth":{"key":"acme-secret-0123456789"}"#, 401, "credential_missing"),
+        (
+            r#"{"key":"acme-secret-0123456789"}"#,
+            401,
+            "credential_missing",
+        ),
+        (
+            r#"{"auth":{"key":"acme-secret-0123456789","key":"x"}}"#,
+            400,
+            "credential_repeated",
+        ),
+        (
+            r#"{"auth":{"key":"x"},"auth":{"key":"acme-secret-0123456789"}}"#,
+            400,
+            "credential_repeated",
+        ),
+        (
+            r#"{"auth":{"key":"acme-secret-0123456789"}"#,
+            401,
+            "credential_missing",
+        ),
     ] {
         gate.refuses(body, &delivery(body), status, reason);
     }
-    let status = gate.send(&delivery(r#"{"auth":{"key":["acme-secret-0123456789"]}}"#)).status;
+    let status = gate
+        .send(&delivery(r#"{"auth":{"key":["acme-secret-0123456789"]}}"#))
+        .status;
     assert_eq!(status, 401, "a list");
 }
 
@@ -79,14 +115,39 @@ fn every_step_must_pass() {
     let key = delivery(BODY).header("X-Key", "the-api-key");
     let both = key.clone().header("X-Sig", &signature);
     let received = gate.accepts("both", &both);
-    assert_eq!(received.header("x-gatepost-verified-by"), Some("api-key, hmac-sha256"));
+    assert_eq!(
+        received.header("x-gatepost-verified-by"),
+        Some("api-key, hmac-sha256")
+    );
     assert_eq!(received.header("x-gatepost-key"), Some("KEY"));
     gate.refuses("only the key", &key, 401, "signature_missing");
-    gate.refuses("only the signature", &both.clone().without("X-Key"), 401, "credential_missing");
-    gate.refuses("a wrong signature", &key.header("X-Sig", "00".repeat(32)), 401, "signature_mismatch");
-    gate.refuses("a wrong key", &both.with("X-Key", "x"), 401, "credential_wrong");
-    let by_key = delivery(BODY).header("X-Key", SECRET).header("X-Sig", &signature);
-    gate.refuses("the secret of the other step", &by_key, 401, "credential_wrong");
+    gate.refuses(
+        "only the signature",
+        &both.clone().without("X-Key"),
+        401,
+        "credential_missing",
+    );
+    gate.refuses(
+        "a wrong signature",
+        &key.header("X-Sig", "00".repeat(32)),
+        401,
+        "signature_mismatch",
+    );
+    gate.refuses(
+        "a wrong key",
+        &both.with("X-Key", "x"),
+        401,
+        "credential_wrong",
+    );
+    let by_key = delivery(BODY)
+        .header("X-Key", SECRET)
+        .header("X-Sig", &signature);
+    gate.refuses(
+        "the secret of the other step",
+        &by_key,
+        401,
+        "credential_wrong",
+    );
 }
 
 #[test]
@@ -105,11 +166,20 @@ fn of_any_one_step_must_pass() {
     ] {
         let received = gate.accepts(label, &delivery(BODY).header(name, value));
         assert_eq!(received.header("x-gatepost-verified-by"), Some(label));
-        assert_eq!(received.header(name).is_some(), label == "hmac-sha256", "credentials do not reach the app");
+        assert_eq!(
+            received.header(name).is_some(),
+            label == "hmac-sha256",
+            "credentials do not reach the app"
+        );
     }
-    let one_wrong = delivery(BODY).header("X-Sig", "00").header("X-Token", &token);
+    let one_wrong = delivery(BODY)
+        .header("X-Sig", "00")
+        .header("X-Token", &token);
     gate.passes("one wrong, one right", &one_wrong);
-    let wrong = delivery(BODY).header("X-Sig", "00".repeat(32)).header("Authorization", "Basic eDp5").header("X-Token", "Bearer x");
+    let wrong = delivery(BODY)
+        .header("X-Sig", "00".repeat(32))
+        .header("Authorization", "Basic eDp5")
+        .header("X-Token", "Bearer x");
     let response = gate.send(&wrong);
     assert_eq!(response.status, 401);
     let response = gate.send(&delivery(BODY));
@@ -121,9 +191,14 @@ fn a_route_overlays_its_provider() {
     let app = Upstream::recording();
     let keys = "verify = [{ scheme = \"bearer\" }]\nsecret = { env = \"ACME_SECRET\" }\nreject_status = 404\n\
                 event.type = { header = \"X-Type\" }";
-    let gate = routed(&app, "[{ scheme = \"hmac\", header = \"X-Sig\" }]", keys).env("ACME_SECRET", SECRET).start();
+    let gate = routed(&app, "[{ scheme = \"hmac\", header = \"X-Sig\" }]", keys)
+        .env("ACME_SECRET", SECRET)
+        .start();
     let good = delivery(BODY).header("Authorization", format!("Bearer {SECRET}"));
-    let received = gate.accepts("the route's", &good.clone().header("X-Type", "t").header("X-Id", "7"));
+    let received = gate.accepts(
+        "the route's",
+        &good.clone().header("X-Type", "t").header("X-Id", "7"),
+    );
     gate.tells(
         "the route's type, the provider's id",
         &received,
@@ -137,10 +212,28 @@ fn a_route_overlays_its_provider() {
             ("verified-by", "bearer"),
         ],
     );
-    gate.refuses("with reject_status", &delivery(BODY), 404, "credential_missing");
-    let signed = delivery(BODY).header("X-Sig", hex(&hmac("sha256", SECRET.as_bytes(), BODY.as_bytes())));
-    gate.refuses("the provider's own step", &signed, 404, "credential_missing");
-    gate.refuses("repeated is another matter", &good.header("Authorization", "Bearer x"), 400, "credential_repeated");
+    gate.refuses(
+        "with reject_status",
+        &delivery(BODY),
+        404,
+        "credential_missing",
+    );
+    let signed = delivery(BODY).header(
+        "X-Sig",
+        hex(&hmac("sha256", SECRET.as_bytes(), BODY.as_bytes())),
+    );
+    gate.refuses(
+        "the provider's own step",
+        &signed,
+        404,
+        "credential_missing",
+    );
+    gate.refuses(
+        "repeated is another matter",
+        &good.header("Authorization", "Bearer x"),
+        400,
+        "credential_repeated",
+    );
 }
 
 #[test]
@@ -148,7 +241,9 @@ fn an_event_type_that_is_required_is_required() {
     let app = Upstream::recording();
     let keys = "secret = { env = \"ACME_SECRET\" }\nevent.required = true\n\
                 event.type = [{ json = \"/*/type\" }, { json = \"/type\" }, { query = \"type\" }]";
-    let gate = routed(&app, "[{ scheme = \"api_key\", header = \"X-Key\" }]", keys).env("ACME_SECRET", SECRET).start();
+    let gate = routed(&app, "[{ scheme = \"api_key\", header = \"X-Key\" }]", keys)
+        .env("ACME_SECRET", SECRET)
+        .start();
     let of = |body: &str| delivery(body).header("X-Key", SECRET);
     for (body, told) in [
         (r#"{"type":"a"}"#, "a"),
@@ -160,7 +255,11 @@ fn an_event_type_that_is_required_is_required() {
     }
     let mut queried = of("");
     queried.target = format!("{PATH}?type=q%20q");
-    assert_eq!(gate.accepts("query", &queried).header("x-gatepost-event-type"), Some("q q"));
+    assert_eq!(
+        gate.accepts("query", &queried)
+            .header("x-gatepost-event-type"),
+        Some("q q")
+    );
     for (body, reason) in [
         ("", "event_missing"),
         ("{}", "event_missing"),

@@ -1,0 +1,212 @@
+//! TLS and HTTP/2: the same gate behind other framings.
+
+mod http2;
+
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use crate::harness::{Client, Delivery, Gatepost, HOST, Setup, Upstream};
+use crate::signing::{hex, hmac};
+
+const SECRET: &str = "tls-secret-0123456789";
+const BODY: &str = "{\"type\":\"t\"}";
+
+/// An authority, and a certificate with its key that the authority issued.
+struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self {
+            issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap(),
+        }
+    }
+
+    fn issue(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![name.into()]).unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap(), key)
+    }
+}
+
+/// `tls` are more keys of `[server.tls]`.
+fn setup(app: &Upstream, authority: &Authority, tls: &str) -> Setup {
+    let (certificate, key) = authority.issue(HOST);
+    Setup::new(app)
+        .env("SECRET", SECRET)
+        .file("tls.pem", certificate.pem())
+        .file("tls.key", key.serialize_pem())
+        .file("ca.pem", authority.issuer.pem())
+        .toml(&format!(
+            "[server.tls]\n{tls}\ncertificate = {{ file = \"tls.pem\" }}\nprivate_key = {{ file = \"tls.key\" }}\n[[route]]\npath = \"/hook\"\n\
+             provider = \"acme\"\nsecret = {{ env = \"SECRET\" }}\nverify = [{{ scheme = \"hmac\", header = \"X-Sig\" }}]\n\
+             [provider.acme]\nevent.type = {{ json = \"/type\" }}"
+        ))
+}
+
+fn good() -> Delivery {
+    Delivery::post("/hook")
+        .header(
+            "X-Sig",
+            hex(&hmac("sha256", SECRET.as_bytes(), BODY.as_bytes())),
+        )
+        .body(BODY)
+}
+
+fn config(
+    authority: &Authority,
+    protocols: &[&str],
+    client: Option<(rcgen::Certificate, KeyPair)>,
+) -> Arc<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.issuer.der().clone()).unwrap();
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots);
+    let mut config = match client {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => {
+            let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+            builder
+                .with_client_auth_cert(vec![certificate.der().clone()], key)
+                .unwrap()
+        }
+    };
+    config.alpn_protocols = protocols
+        .iter()
+        .map(|name| name.as_bytes().to_vec())
+        .collect();
+    Arc::new(config)
+}
+
+type Tls = StreamOwned<ClientConnection, TcpStream>;
+
+fn connect(gate: &Gatepost, config: Arc<ClientConfig>) -> Client<Tls> {
+    let tcp = gate.connect().stream;
+    let session = ClientConnection::new(config, ServerName::try_from(HOST).unwrap()).unwrap();
+    Client::over(StreamOwned::new(session, tcp))
+}
+
+#[test]
+fn http_1_over_tls_passes_the_same_gate() {
+    let app = Upstream::recording();
+    let authority = Authority::new();
+    let gate = setup(&app, &authority, "").start();
+    for protocols in [&[][..], &["http/1.1"]] {
+        let before = app.requests().len();
+        let mut client = connect(&gate, config(&authority, protocols, None));
+        for forged in [false, true, false] {
+            let delivery = if forged { good().body("{}") } else { good() };
+            let response = client
+                .send(&delivery.to_bytes())
+                .answer()
+                .expect("an answer");
+            assert_eq!(response.status, if forged { 401 } else { 200 });
+        }
+        let received = app.received(before + 2);
+        assert_eq!(received.header("x-forwarded-proto"), Some("https"));
+        assert_eq!(received.header("x-gatepost-client-ip"), Some("127.0.0.1"));
+    }
+    // No plain HTTP on this port, and no answer to it.
+    let before = app.journal.bytes();
+    let plain = crate::harness::client::try_exchange_raw(gate.address, &good().to_bytes());
+    assert!(!plain.starts_with(b"HTTP/"), "{}", plain.escape_ascii());
+    assert_eq!(app.journal.bytes(), before);
+}
+
+#[test]
+fn old_protocols_are_refused() {
+    let app = Upstream::recording();
+    let authority = Authority::new();
+    let gate = setup(&app, &authority, "").start();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.issuer.der().clone()).unwrap();
+    let only_12 = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let only_12 = Arc::new(only_12);
+    let response = connect(&gate, only_12.clone())
+        .send(&good().to_bytes())
+        .answer();
+    assert_eq!(
+        response.map(|response| response.status),
+        Some(200),
+        "1.2 by default"
+    );
+    drop(gate);
+    let gate = setup(&app, &authority, "min_version = \"1.3\"").start();
+    assert!(
+        connect(&gate, only_12)
+            .send(&good().to_bytes())
+            .answer()
+            .is_none()
+    );
+    let response = connect(&gate, config(&authority, &[], None))
+        .send(&good().to_bytes())
+        .answer();
+    assert_eq!(response.map(|response| response.status), Some(200));
+}
+
+#[test]
+fn callers_need_a_certificate_where_the_file_says_so() {
+    let app = Upstream::recording();
+    let (authority, other) = (Authority::new(), Authority::new());
+    let gate = setup(&app, &authority, "client_ca = { file = \"ca.pem\" }").start();
+    let ask = |client| {
+        let config = config(&authority, &[], client);
+        connect(&gate, config)
+            .send(&good().to_bytes())
+            .answer()
+            .map(|response| response.status)
+    };
+    assert_eq!(ask(None), None, "none");
+    assert_eq!(
+        ask(Some(other.issue("caller"))),
+        None,
+        "another authority's"
+    );
+    assert_eq!(app.journal.bytes(), 0);
+    assert_eq!(ask(Some(authority.issue("caller"))), Some(200));
+}
+
+#[test]
+fn a_certificate_and_a_key_that_do_not_belong_together_do_not_start() {
+    let app = Upstream::recording();
+    let authority = Authority::new();
+    let (_, other) = authority.issue(HOST);
+    for (case, name, bytes) in [
+        ("another key", "tls.key", other.serialize_pem()),
+        ("no key", "tls.key", String::new()),
+        ("a certificate as key", "tls.key", authority.issuer.pem()),
+        (
+            "no certificate",
+            "tls.pem",
+            "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n".into(),
+        ),
+    ] {
+        let output = setup(&app, &authority, "")
+            .file(name, bytes)
+            .run(&["check"]);
+        assert_eq!(output.status.code(), Some(78), "{case}: {output:?}");
+        let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        for line in other
+            .serialize_pem()
+            .lines()
+            .filter(|line| !line.starts_with("-----"))
+        {
+            assert!(!told.contains(line), "{case}: {told}");
+        }
+    }
+}
