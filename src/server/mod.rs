@@ -24,7 +24,8 @@ pub use supervisor::{Control, run};
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::proxy::Gate;
-use crate::telemetry::Telemetry;
+use crate::route::Mode;
+use crate::telemetry::{Level, Telemetry};
 
 /// For so long after the signal connections are still taken, and idle ones kept: a request that is
 /// on its way when the signal comes is answered, with `Connection: close`, not reset.
@@ -84,6 +85,21 @@ impl Shared {
             draining: AtomicBool::new(false),
             server,
             started: Instant::now(),
+        }
+    }
+
+    /// Says which routes forward what is not verified: nobody should find out by accident.
+    fn warn_of_open_routes(&self) {
+        for route in self.gate.load().routes.all() {
+            let message = match route.mode {
+                Mode::Enforce(_) => continue,
+                Mode::Observe(_) => "this route only observes: requests that fail reach the app",
+                Mode::Passthrough => "this route verifies nothing: every request reaches the app",
+            };
+            self.telemetry.log.write(Level::Warn, message, |line| {
+                line.field("route", &route.name);
+                line.field("mode", route.mode.name());
+            });
         }
     }
 

@@ -73,6 +73,7 @@ fn apply(shared: &Shared, path: &Path, mut loaded: Loaded, watch: &mut Watch) {
     shared.telemetry.metrics.observe(&config.routes);
     let gate = Gate::new(config, shared.telemetry.clone()).continuing(&shared.gate.load());
     shared.gate.store(Arc::new(gate));
+    shared.warn_of_open_routes();
     *watch = Watch::new(std::mem::take(&mut loaded.watched));
     shared.telemetry.metrics.reloaded(true);
     shared

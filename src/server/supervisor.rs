@@ -90,6 +90,7 @@ pub fn run(
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    shared.warn_of_open_routes();
     let outcome = runtime.block_on(async {
         for (desk, listener, _) in side {
             serve_desk(&shared, desk, listener)?;

@@ -13,8 +13,9 @@ use super::{Level, Outcome, Series, Telemetry, milliseconds};
 use crate::rejection::{Fault, Rejection};
 use crate::route::Route;
 
-/// A caller's name for itself is cut here in logs.
+/// A caller's name for itself, and the path, are cut here in logs.
 const USER_AGENT_LENGTH: usize = 120;
+const PATH_LENGTH: usize = 256;
 
 /// The record of one request: one log line and one count, whatever happens to it.
 #[derive(Debug)]
@@ -125,7 +126,7 @@ impl<'g> Entry<'g> {
             }
             if let Some((method, uri, agent)) = &self.head {
                 line.field("method", method.as_str());
-                line.field("path", uri.path());
+                line.field("path", uri.path().get(..PATH_LENGTH).unwrap_or(uri.path()));
                 if let Some(agent) = agent {
                     let agent = String::from_utf8_lossy(agent.as_bytes());
                     let cut: String = agent.chars().take(USER_AGENT_LENGTH).collect();
