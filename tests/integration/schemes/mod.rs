@@ -5,6 +5,7 @@ mod jwt;
 mod message;
 mod shared;
 mod signature;
+mod timestamp;
 
 use crate::harness::{Delivery, Setup, Upstream};
 

@@ -1,0 +1,152 @@
+//! Where a body ends, and when it is wanted at all.
+
+use super::{BODY, answers, raw, refused, signature, start};
+use crate::harness::{Delivery, Upstream};
+
+#[test]
+fn a_body_that_breaks_off_is_not_forwarded() {
+    let app = Upstream::recording();
+    let gate = start(&app);
+    for (lines, after) in [
+        ("Content-Length: 12\r\n", "{\"type\""),
+        ("Content-Length: 12\r\n", ""),
+        ("Content-Length: 13\r\n", BODY),
+        ("Transfer-Encoding: chunked\r\n", "c\r\n{\"type\""),
+        (
+            "Transfer-Encoding: chunked\r\n",
+            "c\r\n{\"type\":\"a\"}\r\n",
+        ),
+        (
+            "Transfer-Encoding: chunked\r\n",
+            "c\r\n{\"type\":\"a\"}\r\n0\r\n",
+        ),
+        ("Transfer-Encoding: chunked\r\n", ""),
+    ] {
+        refused(&gate, &app, after, &raw(lines, after));
+    }
+}
+
+#[test]
+fn pipelined_requests_are_judged_each_alone() {
+    let app = Upstream::recording();
+    let gate = start(&app);
+    let good = Delivery::post("/hook")
+        .header("X-Sig", signature(BODY))
+        .body(BODY);
+    let forged = good.clone().body("{\"type\":\"b\"}");
+    let all = [
+        &good,
+        &forged,
+        &good,
+        &forged.clone().without("X-Sig"),
+        &good,
+    ]
+    .map(Delivery::to_bytes)
+    .concat();
+    assert_eq!(answers(&gate, &all), [200, 401, 200, 401, 200]);
+    let requests = app.requests();
+    assert!(
+        requests.len() == 3
+            && requests
+                .iter()
+                .all(|request| request.body == BODY.as_bytes()),
+        "{requests:?}"
+    );
+    // A refused request's body is never read as the next request.
+    let hidden = String::from_utf8(good.to_bytes()).unwrap();
+    let carrier = Delivery::post("/hook")
+        .header("X-Sig", signature(BODY))
+        .body(&hidden);
+    let early = Delivery::post("/hook").body(&hidden);
+    let wrong = Delivery::post("/nowhere").body(&hidden);
+    for carrier in [carrier, early, wrong] {
+        let statuses = answers(&gate, &carrier.to_bytes());
+        assert!(statuses.len() == 1 && statuses[0] >= 400, "{statuses:?}");
+    }
+    assert_eq!(app.requests().len(), 3);
+}
+
+#[test]
+fn a_body_is_asked_for_only_when_it_is_wanted() {
+    let app = Upstream::recording();
+    let gate = start(&app);
+    let expecting = |delivery: &Delivery| {
+        let bytes = delivery.clone().header("Expect", "100-continue").to_bytes();
+        let head = bytes.len() - delivery.body.len();
+        let mut client = gate.connect();
+        client.send(&bytes[..head]);
+        client
+    };
+    let good = Delivery::post("/hook")
+        .header("X-Sig", signature(BODY))
+        .body(BODY);
+    let mut client = expecting(&good);
+    assert_eq!(client.head().map(|response| response.status), Some(100));
+    assert_eq!(client.send(BODY.as_bytes()).answer().unwrap().status, 200);
+    let response = expecting(&good.clone().without("X-Sig")).answer().unwrap();
+    assert_eq!(
+        (response.status, response.interim),
+        (401, vec![]),
+        "refused on its head"
+    );
+    let mut elsewhere = good.clone();
+    elsewhere.target = "/nowhere".into();
+    let response = expecting(&elsewhere).answer().unwrap();
+    assert_eq!((response.status, response.interim), (404, vec![]));
+    for unknown in ["200-ok", "100-continue, x", "nonsense"] {
+        gate.refuses(
+            unknown,
+            &good.clone().header("Expect", unknown),
+            417,
+            "expectation_unknown",
+        );
+    }
+    assert_eq!(
+        app.received(1).header("expect"),
+        None,
+        "not for the app: the body is here"
+    );
+}
+
+#[test]
+fn an_encoded_body_is_refused_and_never_decoded() {
+    let app = Upstream::recording();
+    let gate = start(&app);
+    let good = Delivery::post("/hook")
+        .header("X-Sig", signature(BODY))
+        .body(BODY);
+    for coding in [
+        "gzip",
+        "br",
+        "deflate",
+        "zstd",
+        "x-gzip",
+        "gzip, identity",
+        "GZIP",
+        "nonsense",
+        "",
+    ] {
+        gate.refuses(
+            coding,
+            &good.clone().header("Content-Encoding", coding),
+            415,
+            "body_encoded",
+        );
+    }
+    gate.refuses(
+        "two lines",
+        &good
+            .clone()
+            .header("Content-Encoding", "identity")
+            .header("Content-Encoding", "gzip"),
+        415,
+        "body_encoded",
+    );
+    gate.refuses(
+        "an alias",
+        &good.clone().header("Content_Encoding", "gzip"),
+        400,
+        "request_malformed",
+    );
+    gate.passes("identity", &good.header("Content-Encoding", "identity"));
+}
