@@ -88,7 +88,14 @@ impl Routes {
                 }
                 loosened(path)
             }
-            Pattern::Prefix(prefix) => loosened_prefix(prefix),
+            Pattern::Prefix(prefix) => {
+                // `/v` is `/v/*` to an app that cares for no slash at the end.
+                let bare = loosened(prefix.trim_end_matches('/'));
+                if !bare.is_empty() {
+                    self.loose.entry(bare).or_default().push(index);
+                }
+                loosened_prefix(prefix)
+            }
         };
         self.loose.entry(key).or_default().push(index);
     }
@@ -280,7 +287,6 @@ mod tests {
             ("/hooks", Ok(3)),
             ("/hooks/a/other", Ok(3)),
             ("/hooks/ab", Ok(3)),
-            ("/in", Ok(3)),
             ("/index.html", Ok(3)),
             ("/a%20b;x", Ok(3)),
             ("/hooks/a/help", Ok(4)),
@@ -304,6 +310,7 @@ mod tests {
             "/hooks/b.php/x/y",
             "/hooks/b.%70hp/x",
             "/hooks/b",
+            "/in",
             "/In/x",
             "/%69n/x/y",
             "/in;x/y",
