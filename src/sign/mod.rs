@@ -1,11 +1,13 @@
 //! The grammar run forwards: signs a delivery as the provider would, for `send` and `demo`.
 
 mod asymmetric;
+mod tamper;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
 pub use asymmetric::PrivateKey;
+pub use tamper::Tamper;
 
 use crate::verify::format::Field;
 use crate::verify::jwt::Jwt;
@@ -26,21 +28,6 @@ pub struct Delivery {
     pub headers: HeaderMap,
     /// The body.
     pub body: Vec<u8>,
-}
-
-/// What to get wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tamper {
-    /// Change the body after signing.
-    Body,
-    /// Sign with another secret or key.
-    Key,
-    /// Leave the proof out.
-    Missing,
-    /// Change the proof itself.
-    Signature,
-    /// Sign a day ago.
-    Time,
 }
 
 /// Why a delivery cannot be signed, or not tampered with in this way.
@@ -107,9 +94,6 @@ struct Signer<'a> {
     /// Whether the tampering found something to change.
     changed: bool,
 }
-
-/// The longest time any tolerance could allow is shorter than this, in seconds.
-const LONG_AGO: i64 = 86_400;
 
 impl Signer<'_> {
     fn step(&mut self, step: &Step) -> Outcome {
@@ -318,63 +302,6 @@ impl Signer<'_> {
             HeaderValue::try_from(value).map_err(|_| SignError("the value cannot be a header"))?;
         self.delivery.headers.insert(header.clone(), value);
         Ok(())
-    }
-
-    // === What tampering changes ===
-
-    fn tampers(&mut self, with: Tamper) -> bool {
-        let hit = self.tamper == Some(with);
-        self.changed |= hit;
-        hit
-    }
-
-    /// A static credential: another key and a changed proof are the same thing here.
-    fn credential(&mut self, secret: Vec<u8>) -> Vec<u8> {
-        let secret = self.other_key(secret);
-        self.altered(secret)
-    }
-
-    fn other_key(&mut self, secret: Vec<u8>) -> Vec<u8> {
-        if self.tampers(Tamper::Key) {
-            b"another-secret-that-is-not-the-one".to_vec()
-        } else {
-            secret
-        }
-    }
-
-    fn other_private_key(&mut self, key: &PrivateKey) -> Result<PrivateKey, SignError> {
-        if self.tampers(Tamper::Key) {
-            key.another()
-        } else {
-            Ok(key.clone())
-        }
-    }
-
-    fn altered(&mut self, mut bytes: Vec<u8>) -> Vec<u8> {
-        if self.tampers(Tamper::Signature)
-            && let Some(first) = bytes.first_mut()
-        {
-            *first ^= 1;
-        }
-        bytes
-    }
-
-    /// A base64url text with its first character changed.
-    fn altered_text(&mut self, text: String) -> String {
-        if !self.tampers(Tamper::Signature) {
-            return text;
-        }
-        let other = if text.starts_with('A') { 'B' } else { 'A' };
-        std::iter::once(other).chain(text.chars().skip(1)).collect()
-    }
-
-    fn signing_time(&mut self) -> Moment {
-        if self.tampers(Tamper::Time) {
-            let then = self.now.as_second().saturating_sub(LONG_AGO);
-            Moment::from_second(then).unwrap_or(self.now)
-        } else {
-            self.now
-        }
     }
 }
 

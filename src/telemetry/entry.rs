@@ -111,7 +111,8 @@ impl<'g> Entry<'g> {
             Some(Fault::Gatepost | Fault::Upstream) => Level::Error,
         };
         self.telemetry.log.request(level, "request", |line| {
-            line.field("request_id", &self.request_id());
+            let mut buffer = [0; ulid::ULID_LEN];
+            line.field("request_id", self.request_id.array_to_str(&mut buffer));
             if let Some(route) = self.route {
                 line.field("route", &route.name);
                 if let Some(provider) = &route.provider {

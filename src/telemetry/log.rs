@@ -1,6 +1,7 @@
 //! The log on standard error.
 
-use std::fmt;
+use std::cell::RefCell;
+use std::fmt::{self, Write as _};
 use std::io::{IsTerminal as _, Write};
 use std::sync::{Mutex, PoisonError};
 
@@ -10,6 +11,9 @@ use super::line::Line;
 
 /// Lines are written at once when so many bytes wait; else by [`Log::flush`].
 const FULL: usize = 32 * 1024;
+
+/// The length of a time without its fraction.
+const SECONDS: usize = "2026-01-01T00:00:00".len();
 
 /// How lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,8 +123,7 @@ impl Log {
         if !self.shows(level) {
             return;
         }
-        let time = Timestamp::now();
-        let mut line = Line::new(self.json, &format!("{time:.3}"), level.name(), message);
+        let mut line = with_time(|time| Line::new(self.json, time, level.name(), message));
         fill(&mut line);
         let full = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -141,6 +144,25 @@ impl Log {
             lines.clear();
         }
     }
+}
+
+/// Gives the time as RFC 3339 with milliseconds. Only these are written anew within a second.
+fn with_time<T>(give: impl FnOnce(&str) -> T) -> T {
+    thread_local! {
+        static WRITTEN: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
+    }
+    let now = Timestamp::now();
+    WRITTEN.with_borrow_mut(|(second, text)| {
+        if *second == now.as_second() {
+            text.truncate(SECONDS);
+        } else {
+            *second = now.as_second();
+            *text = format!("{now:.0}").replace('Z', "");
+        }
+        // Writing to a String cannot fail.
+        let _ = write!(text, ".{:03}Z", now.subsec_millisecond());
+        give(text)
+    })
 }
 
 impl Drop for Log {

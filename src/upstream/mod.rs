@@ -90,7 +90,7 @@ pub async fn send(
     request: Request<Outgoing>,
 ) -> Result<Answer, Rejection> {
     if matches!(settings.target, Target::Echo) {
-        return echo::answer(request).await.map(Answer::Echo);
+        return Box::pin(echo::answer(request)).await.map(Answer::Echo);
     }
     match tokio::time::timeout(settings.timeout, exchange(settings, pool, request)).await {
         Ok(outcome) => outcome.map(Answer::App),
@@ -104,9 +104,10 @@ async fn exchange(
     mut request: Request<Outgoing>,
 ) -> Result<Response<Incoming>, Rejection> {
     loop {
+        // Boxed: what few requests need is no part of the state of every request.
         let (mut sender, pooled) = match pool.take() {
             Some(sender) => (sender, true),
-            None => (connect::open(settings).await?, false),
+            None => (Box::pin(connect::open(settings)).await?, false),
         };
         match sender.try_send_request(request).await {
             Ok(response) => {

@@ -18,6 +18,8 @@ mod harness;
 /// Signs as providers do, with none of the code under test.
 mod signing;
 
+/// What a user types: demo, send, providers, check.
+mod commands;
 /// Every mistake of a configuration and the text it is answered with.
 mod config_errors;
 /// Smuggling: every head or body that two readers could read differently.

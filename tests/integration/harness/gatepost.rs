@@ -41,6 +41,12 @@ impl Setup {
         }
     }
 
+    /// Reaches the app by another URL.
+    pub fn url(mut self, url: String) -> Self {
+        self.url = url;
+        self
+    }
+
     /// More keys of `[server]`.
     pub fn server(mut self, toml: &str) -> Self {
         let _ = writeln!(self.server, "{toml}");

@@ -123,6 +123,50 @@ fn http_1_over_tls_passes_the_same_gate() {
     assert_eq!(app.journal.bytes(), before);
 }
 
+/// The app behind TLS is a second gatepost, which passes everything on to the recording one.
+#[test]
+fn an_https_app_must_have_the_certificate_of_its_authority() {
+    let app = Upstream::recording();
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let (certificate, key) = authority.issue("localhost");
+    let behind = Setup::new(&app)
+        .file("tls.pem", certificate.pem())
+        .file("tls.key", key.serialize_pem())
+        .toml(
+            "[server.tls]\ncertificate = { file = \"tls.pem\" }\n\
+             private_key = { file = \"tls.key\" }\n\
+             [[route]]\npath = \"/*\"\nmode = \"passthrough\"",
+        )
+        .start();
+    let port = behind.address.port();
+    for (host, ca, status) in [
+        ("localhost", &authority, 200),
+        ("localhost", &stranger, 502),
+        ("127.0.0.1", &authority, 502),
+    ] {
+        let gate = Setup::new(&app)
+            .url(format!("https://{host}:{port}/base"))
+            .upstream("ca = { file = \"ca.pem\" }")
+            .env("SECRET", SECRET)
+            .file("ca.pem", ca.issuer.pem())
+            .toml(
+                "[[route]]\npath = \"/hook\"\nsecret = { env = \"SECRET\" }\n\
+                 verify = [{ scheme = \"hmac\", header = \"X-Sig\" }]",
+            )
+            .start();
+        let response = gate.send(&good());
+        assert_eq!(response.status, status, "{host}");
+    }
+    let requests = app.requests();
+    assert_eq!(
+        requests.len(),
+        1,
+        "nothing goes to an app that is not the one"
+    );
+    assert_eq!(requests[0].line, "POST /base/hook HTTP/1.1");
+    assert_eq!(requests[0].body, BODY.as_bytes());
+}
+
 #[test]
 fn old_protocols_are_refused() {
     let app = Upstream::recording();
