@@ -15,7 +15,6 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 
 pub use answer::{ResponseBody, respond};
-
 pub use gate::{Gate, Slot};
 
 use self::permit::{Ground, Permit};
@@ -106,8 +105,9 @@ fn admit<'r>(
     now: Moment,
 ) -> Result<Admitted<'r>, Rejection> {
     let admitted = |plan: &'r crate::verify::Plan| {
+        let pending = plan.admit(client, head, now)?;
         framing::require_plain_body(head.headers)?;
-        plan.admit(client, head, now).map(Admitted::Pending)
+        Ok(Admitted::Pending(pending))
     };
     match &route.mode {
         Mode::Enforce(plan) => admitted(plan),
