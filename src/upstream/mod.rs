@@ -105,7 +105,7 @@ async fn exchange(
 ) -> Result<Response<Incoming>, Rejection> {
     loop {
         // Boxed: what few requests need is no part of the state of every request.
-        let (mut sender, pooled) = match pool.take() {
+        let (mut sender, pooled) = match pool.take().await {
             Some(sender) => (sender, true),
             None => (Box::pin(connect::open(settings)).await?, false),
         };

@@ -10,6 +10,9 @@ use super::Outgoing;
 /// More idle connections than this are closed at once.
 const MAX_IDLE: usize = 1024;
 
+/// A connection used so short a time ago is taken as it is.
+const FRESH: Duration = Duration::from_millis(10);
+
 /// The idle connections of one core.
 #[derive(Debug, Clone, Default)]
 pub struct Pool {
@@ -24,14 +27,19 @@ struct Idle {
 
 impl Pool {
     /// An idle connection that is still open, the one used last first.
-    pub(super) fn take(&self) -> Option<SendRequest<Outgoing>> {
-        let mut idle = self.lock();
-        while let Some(Idle { sender, .. }) = idle.pop() {
+    ///
+    /// A sent request is never sent again, so one that meets an app's hang-up is lost. Whether the
+    /// app has hung up while the connection waited, only the runtime knows: it is given a turn.
+    pub(super) async fn take(&self) -> Option<SendRequest<Outgoing>> {
+        loop {
+            let Idle { sender, since } = self.lock().pop()?;
+            if since.elapsed() > FRESH {
+                tokio::task::yield_now().await;
+            }
             if sender.is_ready() {
                 return Some(sender);
             }
         }
-        None
     }
 
     /// Takes a connection back once its answer is read to the end. One that breaks before is never
