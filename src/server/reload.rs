@@ -1,5 +1,6 @@
 //! A new configuration without a restart: from the file and every secret file, by content.
 
+use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
@@ -21,36 +22,56 @@ pub struct Origin {
 
 /// Watches files by their content: Kubernetes swaps a symlink, after which a watcher of the file
 /// is deaf, and times tell nothing.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Watch {
-    files: Vec<PathBuf>,
-    seen: u64,
+    seen: HashMap<PathBuf, u64>,
 }
 
 impl Watch {
     pub(super) fn new(files: Vec<PathBuf>) -> Self {
-        let seen = fingerprint(&files);
-        Self { files, seen }
+        let mut watch = Self::default();
+        watch.add(files);
+        watch
     }
 
     /// Whether any file reads differently than last time.
     pub(super) fn changed(&mut self) -> bool {
-        let now = fingerprint(&self.files);
-        std::mem::replace(&mut self.seen, now) != now
+        let mut changed = false;
+        for (file, seen) in &mut self.seen {
+            let now = fingerprint(file);
+            changed |= std::mem::replace(seen, now) != now;
+        }
+        changed
+    }
+
+    /// Watches these files too. What is known of the others stays: it was seen before they were
+    /// loaded, so a change during the load is not missed.
+    fn add(&mut self, files: Vec<PathBuf>) {
+        for file in files {
+            self.seen
+                .entry(file)
+                .or_insert_with_key(|file| fingerprint(file));
+        }
+    }
+
+    /// Watches these files and no others.
+    fn replace(&mut self, files: Vec<PathBuf>) {
+        self.seen.retain(|file, _| files.contains(file));
+        self.add(files);
     }
 }
 
-fn fingerprint(files: &[PathBuf]) -> u64 {
+fn fingerprint(file: &Path) -> u64 {
     let mut hasher = DefaultHasher::new();
-    for file in files {
-        std::fs::read(file).ok().hash(&mut hasher);
-    }
+    std::fs::read(file).ok().hash(&mut hasher);
     hasher.finish()
 }
 
 /// Loads the configuration again. A bad one changes nothing and says why.
 pub(super) fn reload(shared: &Shared, origin: &Origin, watch: &mut Watch) {
     let Some(path) = &origin.path else { return };
+    // What changes from here on is another change.
+    watch.changed();
     match config::load(path, &origin.environment) {
         Ok(loaded) => apply(shared, path, loaded, watch),
         Err(error) => refuse(shared, &error.kind().to_string()),
@@ -60,6 +81,8 @@ pub(super) fn reload(shared: &Shared, origin: &Origin, watch: &mut Watch) {
 fn apply(shared: &Shared, path: &Path, mut loaded: Loaded, watch: &mut Watch) {
     let Some(config) = loaded.config.take() else {
         refuse(shared, &loaded.report(false));
+        // What is wrong may be a file that is still to come.
+        watch.add(loaded.watched);
         return;
     };
     let tls = config.server.tls.clone();
@@ -74,7 +97,7 @@ fn apply(shared: &Shared, path: &Path, mut loaded: Loaded, watch: &mut Watch) {
     let gate = Gate::new(config, shared.telemetry.clone()).continuing(&shared.gate.load());
     shared.gate.store(Arc::new(gate));
     shared.warn_of_open_routes();
-    *watch = Watch::new(std::mem::take(&mut loaded.watched));
+    watch.replace(std::mem::take(&mut loaded.watched));
     shared.telemetry.metrics.reloaded(true);
     shared
         .telemetry

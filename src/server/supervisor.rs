@@ -1,6 +1,7 @@
 //! Start, signals, reload, drain.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -46,6 +47,8 @@ pub fn run(
         .log
         .unwrap_or_else(|| Log::new(config.log.format, config.log.level));
     let telemetry = Arc::new(Telemetry::new(log));
+    // As early as can be: what changes later is a change.
+    let watch = Watch::new(watched);
     let (desks, polling) = (
         [
             (Desk::Health, config.health.clone()),
@@ -73,6 +76,14 @@ pub fn run(
         .into_iter()
         .map(|listener| spawn(shared.clone(), listener))
         .collect::<io::Result<Vec<_>>>()?;
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    // Before anybody hears that it listens: a signal that comes earlier would kill.
+    let signals = {
+        let _entered = runtime.enter();
+        Signals::new()?
+    };
     telemetry.log.write(Level::Info, "listening", |line| {
         line.field("listen", &bound.to_string());
         for (desk, _, bound) in &side {
@@ -87,9 +98,6 @@ pub fn run(
         line.number("routes", gate.routes.all().len());
         line.number("cores", cores);
     });
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
     shared.warn_of_open_routes();
     let outcome = runtime.block_on(async {
         for (desk, listener, _) in side {
@@ -102,12 +110,14 @@ pub fn run(
         supervise(
             &shared,
             origin,
-            Watch::new(watched),
+            watch,
             polling,
             control.stop,
+            signals,
             workers,
         )
-        .await
+        .await;
+        Ok(())
     });
     telemetry.log.flush();
     outcome
@@ -154,26 +164,41 @@ enum Accept {
     Unix(tokio::net::UnixListener),
 }
 
+/// The signals that mean something here.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
 async fn supervise(
     shared: &Arc<Shared>,
     origin: &Origin,
     mut watch: Watch,
     polling: crate::config::Reload,
     stop: Option<oneshot::Receiver<()>>,
+    mut signals: Signals,
     workers: Vec<JoinHandle<io::Result<()>>>,
-) -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
+) {
     let mut flush = tokio::time::interval(FLUSH);
     let mut poll = tokio::time::interval(polling.poll);
     let mut stop = stop;
     loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            _ = signals.terminate.recv() => break,
+            _ = signals.interrupt.recv() => break,
             () = asked(&mut stop) => break,
-            _ = hangup.recv() => reload(shared, origin, &mut watch),
+            _ = signals.hangup.recv() => reload(shared, origin, &mut watch),
             _ = poll.tick(), if polling.watch => {
                 if watch.changed() {
                     reload(shared, origin, &mut watch);
@@ -182,8 +207,7 @@ async fn supervise(
             _ = flush.tick() => shared.telemetry.log.flush(),
         }
     }
-    drain(shared, workers, &mut terminate, &mut interrupt).await;
-    Ok(())
+    drain(shared, workers, &mut signals, flush).await;
 }
 
 async fn asked(stop: &mut Option<oneshot::Receiver<()>>) {
@@ -199,28 +223,54 @@ async fn asked(stop: &mut Option<oneshot::Receiver<()>>) {
 async fn drain(
     shared: &Arc<Shared>,
     workers: Vec<JoinHandle<io::Result<()>>>,
-    terminate: &mut Signal,
-    interrupt: &mut Signal,
+    signals: &mut Signals,
+    mut flush: tokio::time::Interval,
 ) {
     let log = &shared.telemetry.log;
     log.write(Level::Info, "draining", |line| {
         line.number("connections", shared.connections.used());
     });
     shared.drain();
-    let finished = tokio::task::spawn_blocking(move || {
-        for worker in workers {
-            // A worker that panicked has no connection left to finish.
-            drop(worker.join());
+    let mut finished = pin!(joined(workers));
+    let mut limit = pin!(tokio::time::sleep(shared.server.drain));
+    loop {
+        tokio::select! {
+            () = &mut finished => {
+                log.write(Level::Info, "stopped", |_| {});
+                return;
+            }
+            () = &mut limit => {
+                log.write(Level::Warn, "stopped before every request was finished", |line| {
+                    line.number("connections", shared.connections.used());
+                });
+                return;
+            }
+            _ = signals.terminate.recv() => break,
+            _ = signals.interrupt.recv() => break,
+            _ = flush.tick() => log.flush(),
         }
-    });
-    tokio::select! {
-        _ = finished => log.write(Level::Info, "stopped", |_| {}),
-        () = tokio::time::sleep(shared.server.drain) => {
-            log.write(Level::Warn, "stopped before every request was finished", |line| {
-                line.number("connections", shared.connections.used());
-            });
-        }
-        _ = terminate.recv() => log.write(Level::Warn, "stopped by a second signal", |_| {}),
-        _ = interrupt.recv() => log.write(Level::Warn, "stopped by a second signal", |_| {}),
     }
+    log.write(Level::Warn, "stopped by a second signal", |_| {});
+}
+
+/// Ends when every worker has. On a thread of its own and not `spawn_blocking`: a runtime waits
+/// for its blocking tasks when it is dropped, which would hold a stopped process as long as the
+/// slowest request.
+async fn joined(workers: Vec<JoinHandle<io::Result<()>>>) {
+    let (done, finished) = oneshot::channel::<()>();
+    let spawned = std::thread::Builder::new()
+        .name("joiner".into())
+        .spawn(move || {
+            for worker in workers {
+                // A worker that panicked has no connection left to finish.
+                drop(worker.join());
+            }
+            drop(done);
+        });
+    if spawned.is_err() {
+        // No thread to wait with: the limit ends it.
+        std::future::pending::<()>().await;
+    }
+    // Nothing is sent: it ends with the thread.
+    drop(finished.await);
 }

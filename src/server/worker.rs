@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
 use super::connection::{self, Connection};
@@ -48,6 +48,11 @@ pub(super) async fn serve(shared: Arc<Shared>, listener: Listener) -> io::Result
             () = &mut closing => break,
             _ = tick.tick() => pool.expire(shared.gate.load().upstream.pool_idle),
         }
+    }
+    // Whoever has connected by now may have sent its request; nobody else can connect in between.
+    listener.refuse_new();
+    while let Some((socket, peer)) = listener.waiting() {
+        accept(&shared, &pool, &alive, socket, peer);
     }
     drop((listener, alive));
     // Nothing is ever sent: this waits for the last sender to go.
@@ -95,6 +100,41 @@ impl TryFrom<Listener> for Accepting {
 }
 
 impl Accepting {
+    /// Drops every packet that asks for a new connection: closing a listener resets those that
+    /// connected after the last look, and they may have sent a request. Who asks now asks again in
+    /// a second, and is refused.
+    fn refuse_new(&self) {
+        #[cfg(target_os = "linux")]
+        if let Self::Tcp(listener) = self {
+            // `BPF_RET | BPF_K`: of every packet, keep nothing.
+            let nothing = [socket2::SockFilter::new(0x06, 0, 0, 0)];
+            // Where that is not allowed, the moment until the listener is closed stays.
+            drop(socket2::SockRef::from(listener).attach_filter(&nothing));
+        }
+    }
+
+    /// One that has connected already. Asks the system: of what came since the runtime last asked,
+    /// [`Self::accept`] does not know yet, and it would be reset.
+    fn waiting(&self) -> Option<(Socket, IpAddr)> {
+        let accepted = match self {
+            Self::Tcp(listener) => socket2::SockRef::from(listener).accept(),
+            Self::Unix(listener) => socket2::SockRef::from(listener).accept(),
+        };
+        let (socket, address) = accepted.ok()?;
+        socket.set_nonblocking(true).ok()?;
+        Some(match self {
+            Self::Tcp(_) => {
+                socket.set_tcp_nodelay(true).ok()?;
+                let peer = address.as_socket()?.ip();
+                (TcpStream::from_std(socket.into()).ok()?.into(), peer)
+            }
+            Self::Unix(_) => (
+                UnixStream::from_std(socket.into()).ok()?.into(),
+                Ipv4Addr::LOCALHOST.into(),
+            ),
+        })
+    }
+
     async fn accept(&self) -> io::Result<(Socket, IpAddr)> {
         match self {
             Self::Tcp(listener) => {
