@@ -26,7 +26,12 @@ impl Socket {
     /// Puts bytes back in front of what will be read.
     #[must_use]
     pub fn with_prefix(mut self, prefix: Bytes) -> Self {
-        self.prefix = prefix;
+        // Of an earlier prefix some may be left: it comes after.
+        self.prefix = if self.prefix.is_empty() {
+            prefix
+        } else {
+            [prefix, self.prefix].concat().into()
+        };
         self
     }
 }

@@ -1,20 +1,15 @@
 //! One connection: PROXY header, TLS, HTTP, each with its own time-out.
 
-use std::convert::Infallible;
 use std::net::IpAddr;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 
-use super::{LINGER, Phase, Shared, http1};
+use super::{LINGER, Phase, Shared, http1, http2};
 use crate::address::ClientSource;
 use crate::address::proxy_protocol::{MAX_HEADER, Parsed, parse};
 use crate::config::Limits;
@@ -24,13 +19,6 @@ use crate::upstream::Pool;
 
 /// How an HTTP/2 connection begins (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// Streams one HTTP/2 client may have open, as Envoy advises for the edge.
-const H2_STREAMS: u32 = 100;
-/// Bytes one HTTP/2 stream, and one connection, may send unread.
-const H2_STREAM_WINDOW: u32 = 64 * 1024;
-const H2_CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// An HTTP/2 client that does not answer a ping for so long is gone.
-const H2_PING: Duration = Duration::from_secs(20);
 
 /// What a connection needs to know.
 pub(super) struct Connection {
@@ -68,17 +56,17 @@ pub(super) async fn serve(connection: Connection, socket: Socket) {
         } else {
             (socket, false)
         };
-        return speak(connection, &gate, peer, socket, h2).await;
+        return speak(connection, peer, socket, h2).await;
     };
     let Ok(Ok(stream)) = tokio::time::timeout(time, TlsAcceptor::from(tls).accept(socket)).await
     else {
         return;
     };
     let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    speak(connection, &gate, peer, stream, h2).await;
+    speak(connection, peer, stream, h2).await;
 }
 
-async fn speak<S>(connection: Connection, gate: &Gate, peer: Peer, stream: S, h2: bool)
+async fn speak<S>(connection: Connection, peer: Peer, stream: S, h2: bool)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -86,7 +74,7 @@ where
     let http1 = shared.server.http1;
     let session = Session { shared, pool, peer };
     if h2 {
-        serve_h2(&session, gate, stream).await;
+        http2::serve(&session, stream).await;
     } else if http1 {
         http1::serve(&session, stream).await;
     }
@@ -129,35 +117,6 @@ impl Session {
         // The sender lives as long as the process.
         drop(phase.wait_for(|phase| *phase == Phase::Draining).await);
         tokio::time::sleep(LINGER).await;
-    }
-}
-
-async fn serve_h2<S>(session: &Session, gate: &Gate, stream: S)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let service = service_fn(|request| {
-        let response = session.respond(request);
-        async move { Ok::<_, Infallible>(response.await) }
-    });
-    let largest_head = u32::try_from(gate.limits.header_bytes).unwrap_or(u32::MAX);
-    let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-    builder
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(H2_STREAMS)
-        .initial_stream_window_size(H2_STREAM_WINDOW)
-        .initial_connection_window_size(H2_CONNECTION_WINDOW)
-        .max_header_list_size(largest_head)
-        .keep_alive_interval(H2_PING)
-        .keep_alive_timeout(H2_PING);
-    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let mut draining = pin!(session.draining());
-    tokio::select! {
-        _ = &mut serving => {}
-        () = &mut draining => {
-            serving.as_mut().graceful_shutdown();
-            drop(serving.await);
-        }
     }
 }
 

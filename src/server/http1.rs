@@ -20,11 +20,11 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Re
 use super::connection::Session;
 use crate::proxy::ResponseBody;
 
-/// A connection without a request for so long is parked.
+/// A connection without a request for so long, twice at most, is parked.
 const PARK_AFTER: Duration = Duration::from_millis(500);
 /// A parked connection is closed after so long, as nginx does. Senders keep theirs for a minute,
 /// and seldom repeat a POST that met a closing connection.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Serves one connection to its end.
 pub(super) async fn serve<S>(session: &Session, stream: S)
@@ -51,10 +51,7 @@ where
     let service = service_fn(|request: Request<Incoming>| {
         let live = Live::new(activity.clone());
         let response = session.respond(request);
-        async move {
-            let (parts, body) = response.await.into_parts();
-            Ok::<_, Infallible>(Response::from_parts(parts, Tracked { body, _live: live }))
-        }
+        async move { Ok::<_, Infallible>(Tracked::response(response.await, live)) }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder
@@ -68,6 +65,8 @@ where
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut draining = pin!(session.draining());
+    // In any case before the time for the next head is over.
+    let park_after = PARK_AFTER.min(limits.header_timeout / 4);
     let mut seen = 0;
     loop {
         tokio::select! {
@@ -78,7 +77,7 @@ where
                 drop(serving.await);
                 return None;
             }
-            () = tokio::time::sleep(PARK_AFTER) => {
+            () = tokio::time::sleep(park_after) => {
                 if activity.is_idle_since(&mut seen) {
                     break;
                 }
@@ -117,35 +116,39 @@ where
 
 /// What happens on a connection, as far as parking has to know.
 #[derive(Debug, Default)]
-struct Activity {
+pub(super) struct Activity {
     /// Requests so far.
     begun: AtomicUsize,
     /// Requests whose answer is not sent yet.
     live: AtomicUsize,
     /// Bytes have come since the last answer: the next head is on its way.
     unread: AtomicBool,
-    /// The last write found no room: an answer is still in hyper's buffer.
+    /// The last write or flush found no room: an answer is still in a buffer of hyper's or of TLS.
     stuck: AtomicBool,
 }
 
 impl Activity {
+    /// Whether no request has begun since the last look, and none is being answered.
+    pub(super) fn is_quiet_since(&self, seen: &mut usize) -> bool {
+        let begun = self.begun.load(Ordering::Relaxed);
+        std::mem::replace(seen, begun) == begun && self.live.load(Ordering::Relaxed) == 0
+    }
+
     /// Whether nothing has happened since the last look. A connection without any request yet is
     /// never idle: its head is being timed.
     fn is_idle_since(&self, seen: &mut usize) -> bool {
-        let begun = self.begun.load(Ordering::Relaxed);
-        let same = std::mem::replace(seen, begun) == begun;
-        same && begun > 0
-            && self.live.load(Ordering::Relaxed) == 0
+        self.is_quiet_since(seen)
+            && *seen > 0
             && !self.unread.load(Ordering::Relaxed)
             && !self.stuck.load(Ordering::Relaxed)
     }
 }
 
 /// A request whose answer is not sent yet.
-struct Live(Arc<Activity>);
+pub(super) struct Live(Arc<Activity>);
 
 impl Live {
-    fn new(activity: Arc<Activity>) -> Self {
+    pub(super) fn new(activity: Arc<Activity>) -> Self {
         activity.begun.fetch_add(1, Ordering::Relaxed);
         activity.live.fetch_add(1, Ordering::Relaxed);
         Self(activity)
@@ -160,9 +163,15 @@ impl Drop for Live {
 }
 
 /// The body of an answer, which ends its request.
-struct Tracked {
+pub(super) struct Tracked {
     body: ResponseBody,
     _live: Live,
+}
+
+impl Tracked {
+    pub(super) fn response(response: Response<ResponseBody>, live: Live) -> Response<Self> {
+        response.map(|body| Self { body, _live: live })
+    }
 }
 
 impl Body for Tracked {
@@ -240,7 +249,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
+        // TLS takes more than the socket does and keeps the rest.
+        let outcome = Pin::new(&mut self.io).poll_flush(context);
+        self.wrote(outcome)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

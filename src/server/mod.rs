@@ -7,6 +7,7 @@
 mod connection;
 mod health;
 mod http1;
+mod http2;
 mod listen;
 mod reload;
 mod supervisor;

@@ -22,6 +22,8 @@ mod signing;
 mod commands;
 /// Every mistake of a configuration and the text it is answered with.
 mod config_errors;
+/// Bad days: stops, reloads, outages, floods, slow and silent callers, at what cost.
+mod days;
 /// Smuggling: every head or body that two readers could read differently.
 mod framing;
 /// Every fuzz target on its corpus and a bounded number of mutations.

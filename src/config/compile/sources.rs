@@ -109,9 +109,11 @@ impl Compiler<'_> {
         }
         if let Some(node) = table.get("file") {
             let name = node.text()?;
-            return match self.environment.file(&self.folder_of(node.span), name) {
+            let folder = self.folder_of(node.span);
+            // One that is not there may still come.
+            self.watched.push(folder.join(name));
+            return match self.environment.file(&folder, name) {
                 Ok((path, bytes)) => {
-                    self.watched.push(path.clone());
                     let stem = path
                         .file_name()
                         .unwrap_or_default()

@@ -96,7 +96,10 @@ impl Setup {
 
     /// `gatepost COMMAND -c sidecar.toml …`, with the environment of this setup and no other.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+        // Another build of it, to measure or to see a test fail.
+        let program = std::env::var_os("GATEPOST_UNDER_TEST")
+            .unwrap_or_else(|| env!("CARGO_BIN_EXE_gatepost").into());
+        let mut command = Command::new(program);
         command.env_clear().envs(self.env.iter().cloned());
         command.current_dir(self.folder.path()).stdin(Stdio::null());
         command
@@ -142,7 +145,7 @@ impl Setup {
             journal: self.journal,
             expected: RefCell::default(),
             failures: RefCell::default(),
-            _folder: self.folder,
+            folder: self.folder,
         }
     }
 }
@@ -209,7 +212,7 @@ pub struct Gatepost {
     pub health: Option<SocketAddr>,
     pub log: Arc<Log>,
     pub journal: Arc<Journal>,
-    _folder: TempDir,
+    pub folder: TempDir,
     child: Child,
     pub(super) expected: RefCell<Vec<Expected>>,
     pub(super) failures: RefCell<Vec<String>>,
@@ -238,8 +241,13 @@ impl Gatepost {
         self.failures.borrow_mut().push(message);
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
+        let id = self.id().to_string();
         assert!(
             Command::new("kill")
                 .args([name, &id])

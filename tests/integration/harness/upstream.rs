@@ -275,7 +275,8 @@ impl<S: Read> Reader<'_, S> {
         }
     }
 
-    fn request(&mut self, connection: usize) -> Option<Received> {
+    /// A whole request.
+    pub fn request(&mut self, connection: usize) -> Option<Received> {
         let mut raw = self.head()?;
         let head = String::from_utf8_lossy(&raw).into_owned();
         let mut lines = head.trim_end().split("\r\n");

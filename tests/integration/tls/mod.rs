@@ -16,12 +16,12 @@ const SECRET: &str = "tls-secret-0123456789";
 const BODY: &str = "{\"type\":\"t\"}";
 
 /// An authority, and a certificate with its key that the authority issued.
-struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
+pub struct Authority {
+    pub issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self {
@@ -29,7 +29,7 @@ impl Authority {
         }
     }
 
-    fn issue(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
+    pub fn issue(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![name.into()]).unwrap();
         (params.signed_by(&key, &self.issuer).unwrap(), key)
@@ -37,7 +37,7 @@ impl Authority {
 }
 
 /// `tls` are more keys of `[server.tls]`.
-fn setup(app: &Upstream, authority: &Authority, tls: &str) -> Setup {
+pub fn setup(app: &Upstream, authority: &Authority, tls: &str) -> Setup {
     let (certificate, key) = authority.issue(HOST);
     Setup::new(app)
         .env("SECRET", SECRET)
@@ -51,7 +51,7 @@ fn setup(app: &Upstream, authority: &Authority, tls: &str) -> Setup {
         ))
 }
 
-fn good() -> Delivery {
+pub fn good() -> Delivery {
     Delivery::post("/hook")
         .header(
             "X-Sig",
@@ -60,7 +60,7 @@ fn good() -> Delivery {
         .body(BODY)
 }
 
-fn config(
+pub fn config(
     authority: &Authority,
     protocols: &[&str],
     client: Option<(rcgen::Certificate, KeyPair)>,
@@ -88,9 +88,9 @@ fn config(
     Arc::new(config)
 }
 
-type Tls = StreamOwned<ClientConnection, TcpStream>;
+pub type Tls = StreamOwned<ClientConnection, TcpStream>;
 
-fn connect(gate: &Gatepost, config: Arc<ClientConfig>) -> Client<Tls> {
+pub fn connect(gate: &Gatepost, config: Arc<ClientConfig>) -> Client<Tls> {
     let tcp = gate.connect().stream;
     let session = ClientConnection::new(config, ServerName::try_from(HOST).unwrap()).unwrap();
     Client::over(StreamOwned::new(session, tcp))

@@ -1,0 +1,74 @@
+//! HTTP/2. The library times nothing but its pings, which a hostile client may answer for ever: the
+//! first request must begin in time, and a connection without any is closed like a parked one.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::connection::Session;
+use super::http1::{Activity, KEEP_ALIVE, Live, Tracked};
+
+/// Streams one HTTP/2 client may have open, as Envoy advises for the edge.
+const STREAMS: u32 = 100;
+/// Bytes one HTTP/2 stream, and one connection, may send unread.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// An HTTP/2 client that does not answer a ping for so long is gone.
+const PING: Duration = Duration::from_secs(20);
+/// How often a connection is looked at.
+const LOOK: Duration = Duration::from_millis(250);
+/// For so long a client may take its leave.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// Serves one connection to its end.
+pub(super) async fn serve<S>(session: &Session, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limits = session.limits();
+    let activity = Arc::new(Activity::default());
+    let service = service_fn(|request| {
+        let live = Live::new(activity.clone());
+        let response = session.respond(request);
+        async move { Ok::<_, Infallible>(Tracked::response(response.await, live)) }
+    });
+    let largest_head = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
+    let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(largest_head)
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING);
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut draining = pin!(session.draining());
+    let (mut stopping, mut seen, mut quiet) = (false, 0, Instant::now());
+    loop {
+        tokio::select! {
+            _ = &mut serving => return,
+            () = &mut draining, if !stopping => {
+                stopping = true;
+                serving.as_mut().graceful_shutdown();
+            }
+            () = tokio::time::sleep(LOOK) => {
+                if !activity.is_quiet_since(&mut seen) {
+                    quiet = Instant::now();
+                }
+                let limit = if seen == 0 { limits.header_timeout } else { KEEP_ALIVE };
+                if quiet.elapsed() >= limit {
+                    break;
+                }
+            }
+        }
+    }
+    serving.as_mut().graceful_shutdown();
+    // Whoever does not hang up now is hung up on.
+    drop(tokio::time::timeout(FAREWELL, serving).await);
+}
