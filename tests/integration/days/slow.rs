@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{alone, good, setup, valid_request_takes};
-use crate::harness::{Client, Gatepost, Upstream};
+use crate::harness::{Client, Upstream};
 
 const LIMITS: &str = "header_timeout = \"1s\"\nbody_timeout = \"1s\"";
 /// The time-out and as much again, and a moment for a busy machine.
@@ -58,7 +58,7 @@ fn three_hundred_slow_callers_delay_nobody_and_end_in_time() {
             };
             // Silent ones send nothing at all.
             let bytes = if n % 8 == 0 { vec![] } else { bytes.clone() };
-            (n, gate.connect(), bytes, done)
+            (gate.connect(), bytes, done)
         })
         .collect();
     let mut parked: Vec<Client> = (0..100).map(|_| gate.connect()).collect();
@@ -70,11 +70,10 @@ fn three_hundred_slow_callers_delay_nobody_and_end_in_time() {
     }
     let callers: Vec<_> = callers
         .into_iter()
-        .map(|(n, client, bytes, done)| {
+        .map(|(client, bytes, done)| {
             if bytes.is_empty() {
                 thread::spawn(move || silent(client))
             } else {
-                let _ = n;
                 trickle(client, bytes, done)
             }
         })
@@ -153,10 +152,4 @@ fn a_slow_handshake_ends_in_time() {
         let took = started.elapsed();
         assert!(took < IN_TIME, "{protocol} {bytes:?}: {took:?}");
     }
-    end(&gate);
-}
-
-fn end(gate: &Gatepost) {
-    let used = gate.health("/metrics").text();
-    assert!(!used.is_empty());
 }
