@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::{MEBIBYTE, alone, attempt, descriptors, good, mib, resident, setup, until};
 use crate::harness::{Gatepost, Upstream, client};
@@ -44,16 +45,31 @@ fn thousand(gate: &Gatepost) {
     });
 }
 
+/// The number of descriptors once it has stayed the same for longer than a pooled connection.
+fn settled(gate: &Gatepost) -> usize {
+    let (mut last, mut since) = (descriptors(gate), Instant::now());
+    until("the descriptors settle", || {
+        let now = descriptors(gate);
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+        since.elapsed() > Duration::from_millis(2500)
+    });
+    last
+}
+
 #[test]
 fn thousands_of_requests_leave_nothing_behind() {
     let _alone = alone();
     let app = Upstream::recording();
     let gate = setup(&app, "").upstream("pool_idle = \"1s\"").start();
     let fresh = resident(&gate);
-    let at_first = descriptors(&gate);
-    for _ in 0..2 {
+    for _ in 0..8 {
         thousand(&gate);
     }
+    // Its threads open what they need one after the other: what is there once all has been used
+    // and closed is what it needs.
+    let at_first = settled(&gate);
     let before = resident(&gate);
     for _ in 0..4 {
         thousand(&gate);
@@ -63,12 +79,13 @@ fn thousands_of_requests_leave_nothing_behind() {
         descriptors(&gate) <= at_first
     });
     eprintln!(
-        "leaks: fresh {}, after 2000 requests {}, after 6000 {}; descriptors {at_first}, the same \
+        "leaks: fresh {}, after 8000 requests {}, after 12000 {}; descriptors {at_first}, the same \
          again after {took:?}",
         mib(fresh),
         mib(before),
         mib(after)
     );
-    assert!(after < before + 2 * MEBIBYTE, "{}", mib(after - before));
-    assert!(app.requests().len() >= 1500);
+    // Measured 0 to 3 MiB: what the allocator keeps comes and goes.
+    assert!(after < before + 5 * MEBIBYTE, "{}", mib(after - before));
+    assert!(app.requests().len() >= 3000);
 }
