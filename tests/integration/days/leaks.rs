@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::thread;
+use std::time::Duration;
 
 use super::{MEBIBYTE, alone, attempt, descriptors, good, mib, resident, setup, until};
 use crate::harness::{Gatepost, Upstream, client};
@@ -50,10 +51,12 @@ fn thousands_of_requests_leave_nothing_behind() {
     let app = Upstream::recording();
     let gate = setup(&app, "").upstream("pool_idle = \"1s\"").start();
     let fresh = resident(&gate);
-    let at_first = descriptors(&gate);
     for _ in 0..2 {
         thousand(&gate);
     }
+    // Until the pool to the app is empty.
+    thread::sleep(Duration::from_millis(2500));
+    let at_first = descriptors(&gate);
     let before = resident(&gate);
     for _ in 0..4 {
         thousand(&gate);
