@@ -32,9 +32,9 @@ impl Client {
         Self::over(stream)
     }
 
-    /// Says that nothing more will be sent.
+    /// Says that nothing more will be sent, unless the other side has hung up.
     pub fn finish(&self) {
-        self.stream.shutdown(Shutdown::Write).unwrap();
+        drop(self.stream.shutdown(Shutdown::Write));
     }
 }
 
