@@ -23,6 +23,7 @@ pub mod template;
 #[cfg(test)]
 mod tests;
 mod timestamp;
+mod token_key;
 
 use std::net::IpAddr;
 use std::sync::Arc;
