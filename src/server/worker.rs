@@ -16,6 +16,8 @@ use crate::socket::Socket;
 use crate::telemetry::Level;
 use crate::upstream::Pool;
 
+/// A handshake that was under way when new ones were refused has ended after twice this time.
+const HANDSHAKE: Duration = Duration::from_millis(25);
 /// After a failed accept (no descriptors left, mostly) the listener rests so long.
 const REST: Duration = Duration::from_millis(50);
 
@@ -51,6 +53,13 @@ pub(super) async fn serve(shared: Arc<Shared>, listener: Listener) -> io::Result
     }
     // Whoever has connected by now may have sent its request; nobody else can connect in between.
     listener.refuse_new();
+    for _ in 0..2 {
+        while let Some((socket, peer)) = listener.waiting() {
+            accept(&shared, &pool, &alive, socket, peer);
+        }
+        // Handshakes that were under way end within a round trip.
+        tokio::time::sleep(HANDSHAKE).await;
+    }
     while let Some((socket, peer)) = listener.waiting() {
         accept(&shared, &pool, &alive, socket, peer);
     }
@@ -102,14 +111,21 @@ impl TryFrom<Listener> for Accepting {
 impl Accepting {
     /// Drops every packet that asks for a new connection: closing a listener resets those that
     /// connected after the last look, and they may have sent a request. Who asks now asks again in
-    /// a second, and is refused.
+    /// a second, and is refused. Handshakes under way still end, and what is accepted from here on
+    /// inherits the filter, so it must let everything else pass.
     fn refuse_new(&self) {
         #[cfg(target_os = "linux")]
         if let Self::Tcp(listener) = self {
-            // `BPF_RET | BPF_K`: of every packet, keep nothing.
-            let nothing = [socket2::SockFilter::new(0x06, 0, 0, 0)];
+            let only_syn = [
+                // The flags of the TCP header (RFC 9293 §3.1): SYN without ACK is dropped.
+                socket2::SockFilter::new(0x30, 0, 0, 13),
+                socket2::SockFilter::new(0x54, 0, 0, 0x12),
+                socket2::SockFilter::new(0x15, 1, 0, 0x02),
+                socket2::SockFilter::new(0x06, 0, 0, u32::MAX),
+                socket2::SockFilter::new(0x06, 0, 0, 0),
+            ];
             // Where that is not allowed, the moment until the listener is closed stays.
-            drop(socket2::SockRef::from(listener).attach_filter(&nothing));
+            drop(socket2::SockRef::from(listener).attach_filter(&only_syn));
         }
     }
 
