@@ -135,13 +135,10 @@ fn while_it_stops_health_answers_and_new_connections_end() {
     let mut idle = gate.connect();
     let started = Instant::now();
     terminate(&gate);
-    // The time for late ones is over before `drain` is.
-    until("refused", || attempt(gate.address, b"").is_none());
-    assert!(
-        started.elapsed() < Duration::from_millis(900),
-        "{:?}",
-        started.elapsed()
-    );
+    // The time for late ones is over before `drain` is. One look only: who asks in the moment in
+    // which the listeners close has to ask again, a second later.
+    thread::sleep(Duration::from_millis(500));
+    assert!(attempt(gate.address, b"").is_none());
     assert_eq!(gate.health("/readyz").status, 503);
     assert_eq!(
         gate.health("/livez").status,
