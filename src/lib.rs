@@ -20,6 +20,8 @@
 //! | 0 | [`encoding`], [`secret`], [`units`], [`json`], [`form`], [`headers`], [`budget`], [`socket`], [`rejection`] |
 
 pub mod address;
+#[cfg(test)]
+mod blessed;
 pub mod budget;
 pub mod command;
 pub mod config;

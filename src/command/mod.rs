@@ -5,7 +5,11 @@ mod check;
 mod client;
 mod demo;
 mod health;
+mod paper;
 mod providers;
+#[cfg(test)]
+mod reference;
+mod schema;
 mod send;
 mod serve;
 
@@ -58,6 +62,11 @@ enum Command {
         after_help = "Exit code 78 with all problems. Example:\n  gatepost check -c sidecar.toml --show"
     )]
     Check(check::Arguments),
+    /// What a shell needs to complete commands
+    #[command(
+        after_help = "Example:\n  gatepost completions bash > /etc/bash_completion.d/gatepost"
+    )]
+    Completions(paper::Completions),
     /// See all five seed providers work, on loopback with throw-away keys
     #[command(
         after_help = "Exit code 0 only if every outcome is the expected one. Example:\n  gatepost demo"
@@ -66,12 +75,22 @@ enum Command {
     /// Ask a running instance whether it is ready, for exec probes
     #[command(after_help = "Example:\n  gatepost health -c /etc/gatepost/sidecar.toml")]
     Health,
+    /// The manual page
+    #[command(after_help = "Example:\n  gatepost man /usr/share/man/man1")]
+    Man(paper::Man),
     /// The providers that come with gatepost, or one of them
     #[command(after_help = "Example:\n  gatepost providers prelude")]
     Providers(providers::Arguments),
     /// Serve
     #[command(after_help = "Example:\n  gatepost run -c /etc/gatepost/sidecar.toml")]
     Run(serve::Arguments),
+    /// The JSON Schema of sidecar.toml, for editors
+    #[command(
+        after_help = "An editor that knows TOML schemas (taplo, Even Better TOML) completes and checks a file\n\
+                      whose first line is `#:schema ./sidecar.schema.json`. Example:\n  \
+                      gatepost schema > sidecar.schema.json"
+    )]
+    Schema,
     /// Sign a sample as the provider would and send it
     #[command(after_help = "Example:\n  gatepost send /webhooks/prove --tamper key")]
     Send(send::Arguments),
@@ -84,10 +103,19 @@ pub fn run() -> ExitCode {
     let code = match arguments.command {
         None => serve::run(&config, &serve::Arguments::default()),
         Some(Command::Check(arguments)) => check::run(&config, &arguments),
+        Some(Command::Completions(arguments)) => {
+            paper::completions(&arguments);
+            Ok(())
+        }
         Some(Command::Demo) => demo::run(),
         Some(Command::Health) => health::run(&config),
+        Some(Command::Man(arguments)) => paper::man(&arguments),
         Some(Command::Providers(arguments)) => providers::run(&arguments),
         Some(Command::Run(arguments)) => serve::run(&config, &arguments),
+        Some(Command::Schema) => {
+            schema::run();
+            Ok(())
+        }
         Some(Command::Send(arguments)) => send::run(&config, &arguments),
     };
     match code {

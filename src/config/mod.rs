@@ -15,7 +15,10 @@ mod mask;
 pub mod nearest;
 pub mod problem;
 mod read;
+#[cfg(test)]
+mod reference;
 pub mod render;
+pub mod schema;
 mod settings;
 pub mod shape;
 pub mod show;

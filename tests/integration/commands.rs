@@ -232,3 +232,38 @@ fn cloudevents_are_added_where_type_and_id_are_known() {
         assert_eq!(received.header(name), Some(value), "{name}");
     }
 }
+
+#[test]
+fn shells_editors_and_packagers_get_what_they_need() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let output = gatepost(&["completions", shell]);
+        assert_eq!(output.status.code(), Some(0), "{shell}");
+        let said = text(&output);
+        assert!(
+            said.contains("providers") && said.contains("tamper"),
+            "{shell}"
+        );
+    }
+    assert_eq!(gatepost(&["completions", "tcsh"]).status.code(), Some(2));
+    let said = text(&gatepost(&["man"]));
+    assert!(
+        said.contains(".TH gatepost 1") && said.contains("gatepost\\-check(1)"),
+        "{said}"
+    );
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("man1");
+    let output = gatepost(&["man", path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    for page in ["gatepost.1", "gatepost-send.1", "gatepost-schema.1"] {
+        let page = std::fs::read_to_string(path.join(page)).unwrap();
+        assert!(page.contains(".SH SYNOPSIS"), "{page}");
+    }
+    let blocked = folder.path().join("a file");
+    std::fs::write(&blocked, "").unwrap();
+    let output = gatepost(&["man", blocked.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(74), "{}", text(&output));
+    let output = gatepost(&["schema"]);
+    let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(schema["additionalProperties"], false);
+    assert!(schema["$defs"]["route"]["properties"]["path"].is_object());
+}
