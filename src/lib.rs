@@ -17,7 +17,7 @@
 //! | 3 | [`proxy`]: the line |
 //! | 2 | [`config`]: `sidecar.toml` to [`config::Config`]; [`telemetry`]; [`sign`] |
 //! | 1 | [`verify`], [`event`], [`route`], [`upstream`], [`address`] |
-//! | 0 | [`encoding`], [`secret`], [`units`], [`json`], [`form`], [`headers`], [`budget`], [`socket`], [`rejection`] |
+//! | 0 | [`encoding`], [`secret`], [`units`], [`json`], [`form`], [`headers`], [`budget`], [`socket`], [`rejection`], [`schema`] |
 
 pub mod address;
 #[cfg(test)]
@@ -33,6 +33,7 @@ pub mod json;
 pub mod proxy;
 pub mod rejection;
 pub mod route;
+pub mod schema;
 pub mod secret;
 pub mod server;
 pub mod sign;

@@ -68,10 +68,12 @@ async fn handle<'g>(
         Admitted::Refused(rejection) => {
             Permit::observed(route, Refused::unread(rejection, incoming))?
         }
-        Admitted::Pending(pending) => match verify(gate, route, &head, incoming, pending).await {
-            Ok((verified, event, reserved)) => Permit::verified(verified, event, reserved),
-            Err(refused) => Permit::observed(route, refused)?,
-        },
+        Admitted::Pending(pending) => {
+            match verify(gate, route, &head, incoming, pending, entry).await {
+                Ok((verified, event, reserved)) => Permit::verified(verified, event, reserved),
+                Err(refused) => Permit::observed(route, refused)?,
+            }
+        }
     };
     note(entry, &permit);
     let passage = forward::Passage {
@@ -123,13 +125,14 @@ async fn verify(
     head: &Head<'_>,
     incoming: Incoming,
     mut pending: Pending<'_>,
+    entry: &mut Entry<'_>,
 ) -> Result<(Verified, Event, Reserved), Refused> {
     let time = gate.limits.body_timeout;
     let hash = |chunk: &[u8]| pending.update(chunk);
     let intake::Whole { body, reserved } =
         intake::read(incoming, route.body_limit, time, &gate.buffered, hash).await?; // 7
     let verified = pending.finish(head, body)?; // 8
-    let text = if route.event.reads_body() {
+    let text = if route.event.reads_body() || route.schema.is_some() {
         verified.body().contiguous()
     } else {
         std::borrow::Cow::Borrowed(&[][..])
@@ -141,19 +144,16 @@ async fn verify(
         claims: verified.claims(),
     };
     let event = route.event.read(&parts); // 9
+    let schema = route.schema.as_ref();
+    entry.violation = schema.and_then(|schema| schema.violation(&text));
+    drop(text);
     match event {
-        Ok(event) => {
-            drop(text);
-            Ok((verified, event, reserved))
-        }
-        Err(rejection) => {
-            drop(text);
-            Err(Refused {
-                rejection,
-                body: verified.into_body(),
-                rest: None,
-            })
-        }
+        Ok(event) if entry.violation.is_none() => Ok((verified, event, reserved)),
+        event => Err(Refused {
+            rejection: event.err().unwrap_or(Rejection::SchemaMismatch),
+            body: verified.into_body(),
+            rest: None,
+        }),
     }
 }
 

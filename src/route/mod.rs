@@ -10,6 +10,7 @@ pub use table::{Overlap, Routes};
 
 use crate::budget::Budget;
 use crate::event::Rules;
+use crate::schema::Schema;
 use crate::units::Rate;
 use crate::verify::{Place, Plan};
 
@@ -28,6 +29,8 @@ pub struct Route {
     pub mode: Mode,
     /// The provider's name.
     pub provider: Option<String>,
+    /// What a verified body must look like.
+    pub schema: Option<Schema>,
     /// Where event type, id and time stand.
     pub event: Rules,
     /// The documented event types: the only ones that become metric labels.

@@ -13,6 +13,7 @@ use ulid::Ulid;
 use super::{Level, Outcome, Series, Telemetry, milliseconds};
 use crate::rejection::{Fault, Rejection};
 use crate::route::Route;
+use crate::schema::Violation;
 
 /// A caller's name for itself, and the path, are cut here in logs.
 const USER_AGENT_LENGTH: usize = 120;
@@ -34,6 +35,8 @@ pub struct Entry<'g> {
     pub series: &'g Series,
     /// Why an observing route would have refused it.
     pub observed: Option<Rejection>,
+    /// Where a verified body does not look as it must.
+    pub violation: Option<Violation>,
     /// Bytes of the verified body.
     pub body_bytes: usize,
     /// The name of the secret or key that matched.
@@ -60,6 +63,7 @@ impl<'g> Entry<'g> {
             route: None,
             series,
             observed: None,
+            violation: None,
             body_bytes: 0,
             key: None,
             event_types: Vec::new(),
@@ -122,6 +126,10 @@ impl<'g> Entry<'g> {
             line.field("outcome", outcome.name());
             if let Some(reason) = reason {
                 line.field("reason", reason.code());
+            }
+            if let Some(violation) = &self.violation {
+                line.field("schema_at", &violation.at);
+                line.field("schema_keyword", &violation.keyword);
             }
             if let Some(client) = self.client {
                 line.field("client_ip", &client.to_string());

@@ -99,6 +99,10 @@ fn routes() -> String {
             "secret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", header = \"X-Key\" }]\nevent.required = true\nevent.type = { json = \"/type\" }",
         ),
         (
+            "/schema",
+            "secret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", header = \"X-Key\" }]\nschema = \"body.json\"",
+        ),
+        (
             "/observe",
             "mode = \"observe\"\nsecret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", header = \"X-Key\" }]",
         ),
@@ -121,6 +125,10 @@ fn setup(app: &Upstream) -> Setup {
         .env("J", SECRETS[4])
         .env("Q", SECRETS[5])
         .file("key.pem", rsa(0).pem())
+        .file(
+            "body.json",
+            r#"{"additionalProperties":{"type":"string","maxLength":5}}"#,
+        )
         .upstream("timeout = \"300ms\"")
         .toml(&routes())
 }
@@ -206,6 +214,9 @@ fn provoke(gate: &Gatepost) -> Vec<String> {
         ),
         key("/event"),
         key("/event").body(r#"{"type":"a","type":"b"}"#),
+        key("/schema"),
+        key("/schema").body(format!("{{\"{}\":{{}}}}", SENT[2])),
+        key("/schema").body(SENT[2]),
         key("/observe").with("X-Key", SENT[0]),
         Delivery::new("PUT", "/key"),
         Delivery::post("/nowhere"),

@@ -5,6 +5,7 @@ mod listeners;
 mod matching;
 mod providers;
 mod routes;
+mod schemas;
 mod secrets;
 mod sections;
 mod signed;

@@ -86,6 +86,7 @@ impl Compiler<'_> {
         self.checks(&keys);
         self.large_body(&keys, limits);
         let event = self.event(keys.table("event"));
+        let schema = self.body_schema(&keys);
         let mut warn = true;
         let mode = if !known {
             None
@@ -108,6 +109,7 @@ impl Compiler<'_> {
         }
         let host = host?;
         let pattern = pattern?;
+        let schema = schema?;
         let name = own.text("path")?.to_owned();
         let (methods, (mode, strip, challenge)) = (methods?, mode?);
         let status = |key: &str| {
@@ -127,6 +129,7 @@ impl Compiler<'_> {
             host,
             methods,
             mode,
+            schema,
             event,
             known_events: keys
                 .table("event")

@@ -228,7 +228,7 @@ fn looks_like_a_path(name: &str) -> bool {
     name.bytes().all(word) && (rooted || extension)
 }
 
-fn describe(error: &std::io::Error) -> &'static str {
+pub(super) fn describe(error: &std::io::Error) -> &'static str {
     let is = |kind| error.kind() == kind;
     if is(std::io::ErrorKind::NotFound) {
         "there is no such file"
