@@ -3,15 +3,19 @@
 
 mod check;
 mod client;
+mod delivery;
 mod demo;
 mod health;
+mod junit;
 mod paper;
 mod providers;
 #[cfg(test)]
 mod reference;
+mod rehearsal;
 mod schema;
 mod send;
 mod serve;
+mod test;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -94,6 +98,12 @@ enum Command {
     /// Sign a sample as the provider would and send it
     #[command(after_help = "Example:\n  gatepost send /webhooks/prove --tamper key")]
     Send(send::Arguments),
+    /// Run the [[test]] blocks of the configuration on throw-away secrets
+    #[command(
+        after_help = "Nothing is read from where secrets are kept, and no app is needed. Exit code 1 when a test\n\
+                      fails or there is none. Example:\n  gatepost test --junit report.xml"
+    )]
+    Test(test::Arguments),
 }
 
 /// Runs what the command line says.
@@ -117,6 +127,7 @@ pub fn run() -> ExitCode {
             Ok(())
         }
         Some(Command::Send(arguments)) => send::run(&config, &arguments),
+        Some(Command::Test(arguments)) => test::run(&config, &arguments),
     };
     match code {
         Ok(()) => ExitCode::SUCCESS,
@@ -132,6 +143,7 @@ fn environment(dev: bool) -> Environment {
     Environment {
         inline: dev,
         variables: None,
+        ..Environment::default()
     }
 }
 

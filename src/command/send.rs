@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use http::HeaderMap;
 use jiff::Timestamp;
 
-use super::{IO, NO, Outcome, client, environment, say, serve, tell};
-use crate::config::{Listen, Loaded, catalogue, show};
-use crate::route::{Mode, Pattern, Route};
-use crate::sign::{self, Delivery, PrivateKey};
+use super::{IO, NO, Outcome, client, delivery, environment, say, serve, tell};
+use crate::config::{Listen, Loaded};
+use crate::route::{Mode, Route};
+use crate::sign::{self, PrivateKey};
 
 /// Longer than any app should take.
 const TIMEOUT: Duration = Duration::from_secs(35);
@@ -43,8 +42,9 @@ pub(super) struct Arguments {
     dev: bool,
 }
 
+/// What can be got wrong; the words of `tamper` in a test too.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Tamper {
+pub(super) enum Tamper {
     Body,
     Key,
     Missing,
@@ -83,7 +83,7 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
             "this route verifies nothing, so there is nothing to sign",
         ));
     };
-    let body = body(arguments, &loaded, route).map_err(|message| fail(&message))?;
+    let body = body(path, arguments, &loaded, route).map_err(|message| fail(&message))?;
     let key = match &arguments.private_key {
         None => None,
         Some(file) => {
@@ -92,19 +92,7 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
             Some(PrivateKey::from_pem(&pem).map_err(|error| fail(&error.to_string()))?)
         }
     };
-    let mut delivery = Delivery {
-        method: route
-            .methods
-            .first()
-            .map_or_else(|| "POST".into(), ToString::to_string),
-        path: match &route.pattern {
-            Pattern::Exact(path) => path.clone(),
-            Pattern::Prefix(prefix) => format!("{prefix}sample"),
-        },
-        query: None,
-        headers: HeaderMap::new(),
-        body,
-    };
+    let mut delivery = delivery::blank(route, body);
     let tamper = arguments.tamper.map(Into::into);
     sign::sign(plan, &mut delivery, key.as_ref(), Timestamp::now(), tamper)
         .map_err(|error| fail(&error.to_string()))?;
@@ -153,29 +141,16 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
 }
 
 /// The bytes of `--data`, else of a sample of the provider.
-fn body(arguments: &Arguments, loaded: &Loaded, route: &Route) -> Result<Vec<u8>, String> {
+fn body(
+    path: &Path,
+    arguments: &Arguments,
+    loaded: &Loaded,
+    route: &Route,
+) -> Result<Vec<u8>, String> {
     if let Some(file) = &arguments.data {
         return std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()));
     }
-    let samples = show::samples(loaded, &route.name);
-    let found = match &arguments.event {
-        Some(kind) => samples.iter().find(|(known, _)| known == kind),
-        None => samples.first(),
-    };
-    match (found, &arguments.event) {
-        (Some((_, path)), _) => match catalogue::sample(path) {
-            Some(bytes) => Ok(bytes.to_vec()),
-            None => std::fs::read(path).map_err(|error| format!("{path}: {error}")),
-        },
-        (None, Some(_)) => {
-            let known: Vec<&str> = samples.iter().map(|(kind, _)| kind.as_str()).collect();
-            Err(format!(
-                "there is no such sample; there are: {}",
-                known.join(", ")
-            ))
-        }
-        (None, None) => Ok(b"{\"type\":\"sample\",\"id\":\"sample-1\"}".to_vec()),
-    }
+    delivery::sample(path, loaded, route, arguments.event.as_deref())
 }
 
 fn address(arguments: &Arguments, listen: &Listen) -> Result<SocketAddr, String> {

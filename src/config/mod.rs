@@ -29,6 +29,8 @@ pub mod tree;
 #[cfg(test)]
 mod leaks;
 
-pub use environment::Environment;
+pub use environment::{Environment, ThrowAway};
 pub use load::{Loaded, load, parse};
-pub use settings::{Config, HeaderSettings, Limits, Listen, LogSettings, Reload, Server};
+pub use settings::{
+    Case, CaseBody, Config, HeaderSettings, Limits, Listen, LogSettings, Reload, Server,
+};

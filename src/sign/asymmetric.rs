@@ -67,6 +67,37 @@ impl PrivateKey {
         key.to_public_key_pem(LineEnding::LF).map_err(|_| FAILED)
     }
 
+    /// A new key of this kind: `RSA`, `P-256`, `P-384` or `Ed25519`.
+    pub fn generate(kind: &str) -> Result<Self, SignError> {
+        let random = SystemRandom::new();
+        let made = match kind {
+            "RSA" => return Self::generate_rsa(),
+            "P-256" => EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random),
+            "P-384" => EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_ASN1_SIGNING, &random),
+            _ => Ed25519KeyPair::generate_pkcs8(&random),
+        };
+        Ok(Self::from_der(made.map_err(|_| FAILED)?.as_ref()))
+    }
+
+    /// The public half, in SPKI DER.
+    pub fn public_der(&self) -> Result<Vec<u8>, SignError> {
+        if let Some(key) = &self.rsa {
+            let der = key.to_public_key().to_public_key_der();
+            return Ok(der.map_err(|_| FAILED)?.as_bytes().to_vec());
+        }
+        let ecdsa = |algorithm: &'static EcdsaSigningAlgorithm| {
+            let pair = EcdsaKeyPair::from_pkcs8(algorithm, &self.der).ok()?;
+            Some(pair.public_key().as_der().ok()?.as_ref().to_vec())
+        };
+        ecdsa(&ECDSA_P256_SHA256_ASN1_SIGNING)
+            .or_else(|| ecdsa(&ECDSA_P384_SHA384_ASN1_SIGNING))
+            .or_else(|| {
+                let pair = Ed25519KeyPair::from_pkcs8(&self.der).ok()?;
+                Some(pair.public_key().as_der().ok()?.as_ref().to_vec())
+            })
+            .ok_or(FAILED)
+    }
+
     /// Another key of the same kind.
     pub(super) fn another(&self) -> Result<Self, SignError> {
         if self.rsa.is_some() {

@@ -1,12 +1,14 @@
 //! The grammar run forwards: signs a delivery as the provider would, for `send` and `demo`.
 
 mod asymmetric;
+mod pairs;
 mod tamper;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
 pub use asymmetric::PrivateKey;
+pub use pairs::KeyPairs;
 pub use tamper::Tamper;
 
 use crate::verify::format::Field;

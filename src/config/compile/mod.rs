@@ -1,5 +1,6 @@
 //! From checked text to the immutable [`Config`]: everything that can fail, fails here.
 
+mod cases;
 mod events;
 mod listeners;
 mod matching;
@@ -91,6 +92,7 @@ impl Compiler<'_> {
         let log = Self::log(section("log"));
         let reload = self.reload(section("reload"));
         let routes = self.routes(root, &limits);
+        let cases = self.cases(root);
         self.clashes(
             root,
             &[
@@ -113,6 +115,7 @@ impl Compiler<'_> {
             log,
             reload,
             routes: routes?,
+            cases,
         })
     }
 
