@@ -18,6 +18,8 @@ mod harness;
 /// Signs as providers do, with none of the code under test.
 mod signing;
 
+/// The signed statement that an app can ask for.
+mod assertion;
 /// What a verified body must look like.
 mod body_schema;
 /// What a user types: demo, send, providers, check.
