@@ -44,6 +44,8 @@ mod modes;
 mod paths;
 /// The five providers of the catalogue, from their documents' samples.
 mod providers;
+/// The [[test]] blocks of a configuration.
+mod rehearsal;
 /// Schemes and their grammar through providers of one's own.
 mod schemes;
 /// TLS and HTTP/2.
