@@ -68,7 +68,7 @@ enum Command {
     Health,
     /// The providers that come with gatepost: all, those that match, or one of them
     #[command(
-        after_help = "Examples:\n  gatepost providers hmac documented\n  gatepost providers prelude"
+        after_help = "Example:\n  gatepost providers hmac documented\n  gatepost providers prelude"
     )]
     Providers(providers::Arguments),
     /// Serve
