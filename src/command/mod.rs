@@ -6,6 +6,7 @@ mod client;
 mod delivery;
 mod demo;
 mod health;
+mod init;
 mod junit;
 mod paper;
 mod providers;
@@ -40,7 +41,7 @@ const CONFIG: u8 = 78;
     version,
     about = "Forwards only the webhooks that proved who sent them.",
     after_help = "Start with:\n  gatepost demo                 see it work, nothing needed\n  \
-                  gatepost providers prelude    what a provider sends, and the route for it\n  \
+                  gatepost init -p prelude      write a sidecar.toml for a provider\n  \
                   gatepost check                is sidecar.toml right?\n  \
                   gatepost run                  serve"
 )]
@@ -79,11 +80,18 @@ enum Command {
     /// Ask a running instance whether it is ready, for exec probes
     #[command(after_help = "Example:\n  gatepost health -c /etc/gatepost/sidecar.toml")]
     Health,
+    /// Write a sidecar.toml for these providers
+    #[command(
+        after_help = "It never overwrites a file without --force. Example:\n  gatepost init -p prelude -p prove"
+    )]
+    Init(init::Arguments),
     /// The manual page
     #[command(after_help = "Example:\n  gatepost man /usr/share/man/man1")]
     Man(paper::Man),
-    /// The providers that come with gatepost, or one of them
-    #[command(after_help = "Example:\n  gatepost providers prelude")]
+    /// The providers that come with gatepost: all, those that match, or one of them
+    #[command(
+        after_help = "Example:\n  gatepost providers hmac documented\n  gatepost providers prelude"
+    )]
     Providers(providers::Arguments),
     /// Serve
     #[command(after_help = "Example:\n  gatepost run -c /etc/gatepost/sidecar.toml")]
@@ -119,6 +127,7 @@ pub fn run() -> ExitCode {
         }
         Some(Command::Demo) => demo::run(),
         Some(Command::Health) => health::run(&config),
+        Some(Command::Init(arguments)) => init::run(&config, &arguments),
         Some(Command::Man(arguments)) => paper::man(&arguments),
         Some(Command::Providers(arguments)) => providers::run(&arguments),
         Some(Command::Run(arguments)) => serve::run(&config, &arguments),

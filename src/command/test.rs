@@ -12,7 +12,7 @@ use super::send::Tamper;
 use super::{CONFIG, IO, NO, Outcome, client, delivery, junit, say, serve, tell};
 use crate::config::{Case, CaseBody, Environment, Loaded, ThrowAway};
 use crate::route::{Mode, Route};
-use crate::sign::{self, Delivery, KeyPairs};
+use crate::sign::{self, Delivery, KeyPairs, SignError};
 use crate::verify::public_key::PublicKey;
 
 #[derive(Debug, clap::Args)]
@@ -36,18 +36,7 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
         NO
     };
     let pairs = KeyPairs::generate().map_err(|error| fail(error.to_string()))?;
-    let public_keys = pairs
-        .public()
-        .map_err(|error| fail(error.to_string()))?
-        .iter()
-        .filter_map(|der| PublicKey::read_all(der).ok())
-        .flatten()
-        .collect();
-    let environment = Environment {
-        inline: true,
-        variables: None,
-        throw_away: Some(ThrowAway { public_keys }),
-    };
+    let environment = environment(&pairs).map_err(|error| fail(error.to_string()))?;
     let mut loaded = serve::load(path, &environment)?;
     let config = loaded.config.take().ok_or(CONFIG)?;
     let wanted = |case: &&Case, route: &Route| {
@@ -108,6 +97,17 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
         })?;
     }
     if failed > 0 { Err(NO) } else { Ok(()) }
+}
+
+/// Stands in for every secret and key, with the public halves of these.
+pub(super) fn environment(pairs: &KeyPairs) -> Result<Environment, SignError> {
+    let read = |pem: &String| PublicKey::read_all(pem.as_bytes()).ok();
+    let public_keys = pairs.public()?.iter().filter_map(read).flatten().collect();
+    Ok(Environment {
+        inline: true,
+        variables: None,
+        throw_away: Some(ThrowAway { public_keys }),
+    })
 }
 
 /// The bytes of a test's request.

@@ -15,20 +15,26 @@ impl KeyPairs {
     ///
     /// When the system has no randomness.
     pub fn generate() -> Result<Self, SignError> {
-        let kinds = ["RSA", "P-256", "P-384", "Ed25519"].into_iter();
+        let kinds = [
+            ("RSA", "RS256"),
+            ("P-256", "ES256"),
+            ("P-384", "ES384"),
+            ("Ed25519", "EdDSA"),
+        ]
+        .into_iter();
         let made: Result<_, _> = kinds
-            .map(|kind| Ok((kind, PrivateKey::generate(kind)?)))
+            .map(|(kind, algorithm)| Ok((kind, PrivateKey::generate_for(algorithm)?)))
             .collect();
         made.map(Self)
     }
 
-    /// The public halves, in SPKI DER.
+    /// The public halves, in SPKI PEM.
     ///
     /// # Errors
     ///
     /// Never for pairs that were made here.
-    pub fn public(&self) -> Result<Vec<Vec<u8>>, SignError> {
-        self.0.iter().map(|(_, key)| key.public_der()).collect()
+    pub fn public(&self) -> Result<Vec<String>, SignError> {
+        self.0.iter().map(|(_, key)| key.public_pem()).collect()
     }
 
     /// The private key with which `sign` serves this plan, if it needs one.
