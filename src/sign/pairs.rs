@@ -39,8 +39,8 @@ impl KeyPairs {
 
     /// The private key with which `sign` serves this plan, if it needs one.
     pub fn fitting(&self, plan: &Plan) -> Option<&PrivateKey> {
-        let steps = plan.groups.iter().filter_map(|group| group.first());
-        let kind = steps.filter_map(kind).next()?;
+        let mut steps = plan.groups.iter().filter_map(|group| group.first());
+        let kind = steps.find_map(kind)?;
         self.0
             .iter()
             .find(|(known, _)| *known == kind)

@@ -270,3 +270,77 @@ fn shells_editors_and_packagers_get_what_they_need() {
     assert_eq!(schema["additionalProperties"], false);
     assert!(schema["$defs"]["route"]["properties"]["path"].is_object());
 }
+
+#[test]
+fn init_writes_a_file_that_check_and_test_take() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let run = |words: &[&str], variables: &[(&str, &str)]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_gatepost"))
+            .args(words)
+            .env_clear()
+            .envs(variables.iter().copied())
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        (output.status.code(), text(&output))
+    };
+    let five = [
+        "init", "-p", "prove", "-p", "proven", "-p", "authento", "-p", "idwise", "-p", "prelude",
+        "-p", "prove",
+    ];
+    let (code, said) = run(&five, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("export PRELUDE_PUBLIC_KEY=…"), "{said}");
+    let written = std::fs::read_to_string(folder.path().join("sidecar.toml")).unwrap();
+    assert!(
+        written.starts_with("#:schema ./sidecar.schema.json\n"),
+        "{written}"
+    );
+    assert_eq!(written.matches("[[route]]").count(), 5, "{written}");
+    let (code, said) = run(&["test"], &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("\n10 passed, 0 failed\n"), "{said}");
+    let (code, said) = run(&["check"], &[]);
+    assert_eq!(code, Some(78), "{said}");
+    assert!(
+        said.contains("  environment variable PROVE_SECRET"),
+        "{said}"
+    );
+    let key = rsa(0).pem();
+    let secret = "0123456789abcdef0123456789abcdef";
+    let set = [
+        ("PROVE_SECRET", secret),
+        ("PROVEN_SECRET", secret),
+        ("AUTHENTO_SECRET", secret),
+        ("IDWISE_SECRET", secret),
+        ("PRELUDE_PUBLIC_KEY", &*key),
+    ];
+    let (code, said) = run(&["check", "--deny-warnings"], &set);
+    assert_eq!(code, Some(0), "{said}");
+
+    std::fs::write(folder.path().join("sidecar.toml"), "mine").unwrap();
+    let (code, said) = run(&["init", "-p", "prove"], &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("--force"), "{said}");
+    assert_eq!(
+        std::fs::read_to_string(folder.path().join("sidecar.toml")).unwrap(),
+        "mine"
+    );
+    let (code, said) = run(&["init", "-p", "prove", "--force"], &[]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = run(
+        &["init", "-p", "prove", "-o", "-", "--upstream", "echo:"],
+        &[],
+    );
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("url = \"echo:\""), "{said}");
+    let (code, said) = run(
+        &["init", "-p", "preluse", "-p", "prove", "-o", "x.toml"],
+        &[],
+    );
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("did you mean `prelude`?"), "{said}");
+    assert!(!folder.path().join("x.toml").exists());
+    let (code, said) = run(&["init", "-p", "prove", "-o", "no/such/folder.toml"], &[]);
+    assert_eq!(code, Some(74), "{said}");
+}
