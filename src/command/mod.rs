@@ -5,6 +5,7 @@ mod check;
 mod client;
 mod delivery;
 mod demo;
+mod explain;
 mod health;
 mod init;
 mod junit;
@@ -77,6 +78,11 @@ enum Command {
         after_help = "Exit code 0 only if every outcome is the expected one. Example:\n  gatepost demo"
     )]
     Demo,
+    /// Why a captured request is refused, offline; or what a reason means
+    #[command(
+        after_help = "Exit code 0 if the request passes, 1 if it is refused. Example:\n  gatepost explain delivery.http --at 2026-01-02T03:04:05Z"
+    )]
+    Explain(explain::Arguments),
     /// Ask a running instance whether it is ready, for exec probes
     #[command(after_help = "Example:\n  gatepost health -c /etc/gatepost/sidecar.toml")]
     Health,
@@ -126,6 +132,7 @@ pub fn run() -> ExitCode {
             Ok(())
         }
         Some(Command::Demo) => demo::run(),
+        Some(Command::Explain(arguments)) => explain::run(&config, &arguments),
         Some(Command::Health) => health::run(&config),
         Some(Command::Init(arguments)) => init::run(&config, &arguments),
         Some(Command::Man(arguments)) => paper::man(&arguments),

@@ -31,6 +31,7 @@ mod leaks;
 
 pub use environment::{Environment, ThrowAway};
 pub use load::{Loaded, load, parse};
+pub(crate) use mask::printable;
 pub use settings::{
     Case, CaseBody, Config, HeaderSettings, Limits, Listen, LogSettings, Reload, Server,
 };
