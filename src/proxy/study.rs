@@ -103,9 +103,13 @@ impl Desk {
         let last = self.slots.len().checked_sub(1)?;
         let slot = self.slots.get(route.map_or(last, |route| route.index))?;
         let period = u64::try_from(LIMIT.as_millis()).ok()? * SHARE;
-        let period = period.saturating_mul(u64::try_from(self.slots.len()).ok()?).max(1000);
+        let period = period
+            .saturating_mul(u64::try_from(self.slots.len()).ok()?)
+            .max(1000);
         // From 1, so that 0 is never.
-        let elapsed = u64::try_from(started.elapsed().as_millis()).ok()?.saturating_add(1);
+        let elapsed = u64::try_from(started.elapsed().as_millis())
+            .ok()?
+            .saturating_add(1);
         let before = slot.load(Ordering::Relaxed);
         if before != 0 && elapsed.saturating_sub(before) < period {
             return None;
@@ -123,7 +127,9 @@ impl Desk {
         *request.headers_mut() = parts.headers.clone();
         Some(Case {
             parts: request.into_parts().0,
-            body: body.map(|body| Bytes::from(body.contiguous().into_owned())).unwrap_or_default(),
+            body: body
+                .map(|body| Bytes::from(body.contiguous().into_owned()))
+                .unwrap_or_default(),
             peer,
             now,
         })

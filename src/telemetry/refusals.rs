@@ -104,7 +104,8 @@ impl Refusals {
     pub fn find(&self, request_id: &str) -> Option<Refusal> {
         let kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = kinds.values().flatten();
-        all.find(|refusal| refusal.request_id == request_id).cloned()
+        all.find(|refusal| refusal.request_id == request_id)
+            .cloned()
     }
 
     /// All, the last one first.
@@ -112,7 +113,10 @@ impl Refusals {
         let kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all: Vec<Refusal> = kinds.values().flatten().cloned().collect();
         drop(kinds);
-        all.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| b.request_id.cmp(&a.request_id)));
+        all.sort_by(|a, b| {
+            b.at.cmp(&a.at)
+                .then_with(|| b.request_id.cmp(&a.request_id))
+        });
         all
     }
 }
@@ -170,7 +174,10 @@ mod tests {
             refusals.add(refusal(number, 0, Rejection::SignatureMismatch, 1));
         }
         for number in 0..3 {
-            assert!(refusals.find(&format!("{number:026}")).is_some(), "{number}");
+            assert!(
+                refusals.find(&format!("{number:026}")).is_some(),
+                "{number}"
+            );
         }
         assert_eq!(refusals.latest().len(), 3 + OF_A_CLIENT);
         assert_eq!(refusals.latest()[0].request_id, format!("{:026}", 4999));

@@ -23,13 +23,16 @@ pub(super) fn require_own<B>(request: &Request<B>) -> Result<(), (StatusCode, &'
         return forbidden("one Host is needed\n");
     };
     if !is_local(host) {
-        return forbidden("the admin listener answers to addresses and to localhost only; in a cluster use kubectl port-forward\n");
+        return forbidden(
+            "the admin listener answers to addresses and to localhost only; in a cluster use kubectl port-forward\n",
+        );
     }
     if headers.contains_key(UPGRADE) {
         return forbidden("nothing is upgraded here\n");
     }
     if headers.contains_key(ORIGIN) {
-        let own = single(headers, ORIGIN.as_str()).and_then(|origin| origin.strip_prefix("http://"));
+        let own =
+            single(headers, ORIGIN.as_str()).and_then(|origin| origin.strip_prefix("http://"));
         if own != Some(host) {
             return forbidden("a page of another site asks\n");
         }
@@ -63,7 +66,9 @@ fn is_local(host: &str) -> bool {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !port.is_empty() => name,
         _ => host,
     };
-    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let address = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'));
     name.eq_ignore_ascii_case("localhost")
         || name.parse::<std::net::Ipv4Addr>().is_ok()
         || address.is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok())
@@ -104,7 +109,10 @@ mod tests {
             assert_eq!(verdict("GET", &[("host", host)]), expected, "{host}");
         }
         assert!(!verdict("GET", &[]));
-        assert!(!verdict("GET", &[("host", "localhost"), ("host", "localhost")]));
+        assert!(!verdict(
+            "GET",
+            &[("host", "localhost"), ("host", "localhost")]
+        ));
     }
 
     #[test]

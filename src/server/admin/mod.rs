@@ -32,7 +32,11 @@ pub(super) async fn answer<B>(
     }
     let path = request.uri().path();
     let reads = request.method() == Method::GET || request.method() == Method::HEAD;
-    let wanted = if path == "/api/v1/reload" { "POST" } else { "GET, HEAD" };
+    let wanted = if path == "/api/v1/reload" {
+        "POST"
+    } else {
+        "GET, HEAD"
+    };
     if reads == (path == "/api/v1/reload") {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "");
         response
@@ -68,9 +72,9 @@ fn refusals(shared: &Shared, query: Option<&str>) -> Value {
     let reason = field(query, "reason");
     let limit = field(query, "limit").and_then(|limit| limit.parse().ok());
     let all = shared.telemetry.refusals.latest();
-    let wanted = all.into_iter().filter(|refusal| {
-        route.is_none() || refusal.route == route
-    });
+    let wanted = all
+        .into_iter()
+        .filter(|refusal| route.is_none() || refusal.route == route);
     let wanted = wanted.filter(|refusal| {
         reason
             .as_ref()
@@ -147,7 +151,10 @@ fn finish(response: &mut Response<Body>, kind: &'static str) {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     for (name, value) in [
-        ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+        (
+            "content-security-policy",
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
         ("cross-origin-resource-policy", "same-origin"),
         ("referrer-policy", "no-referrer"),
         ("x-content-type-options", "nosniff"),
