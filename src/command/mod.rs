@@ -8,6 +8,11 @@ mod demo;
 mod explain;
 mod health;
 mod init;
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a JSON value that is not there is null, and no panic"
+)]
+mod instance;
 mod junit;
 mod paper;
 mod providers;
@@ -99,6 +104,11 @@ enum Command {
         after_help = "Example:\n  gatepost providers hmac documented\n  gatepost providers prelude"
     )]
     Providers(providers::Arguments),
+    /// Let a running instance load its configuration again
+    #[command(
+        after_help = "Exit code 1 if the new configuration cannot be used. Example:\n  gatepost reload"
+    )]
+    Reload(instance::Arguments),
     /// Serve
     #[command(after_help = "Example:\n  gatepost run -c /etc/gatepost/sidecar.toml")]
     Run(serve::Arguments),
@@ -118,6 +128,15 @@ enum Command {
                       fails or there is none. Example:\n  gatepost test --junit report.xml"
     )]
     Test(test::Arguments),
+    /// What a running instance does: routes, counts, secrets in use
+    #[command(after_help = "Example:\n  gatepost status --admin 127.0.0.1:9902")]
+    Status(instance::Arguments),
+    /// Watch the requests of a running instance
+    #[command(after_help = "Example:\n  gatepost tail --refused --route /webhooks/prelude")]
+    Tail(instance::TailArguments),
+    /// Why a running instance refused a request
+    #[command(after_help = "Example:\n  gatepost why 01JDF3Q0V8W7Y6Z5X4C3B2A1D0")]
+    Why(instance::WhyArguments),
 }
 
 /// Runs what the command line says.
@@ -137,6 +156,7 @@ pub fn run() -> ExitCode {
         Some(Command::Init(arguments)) => init::run(&config, &arguments),
         Some(Command::Man(arguments)) => paper::man(&arguments),
         Some(Command::Providers(arguments)) => providers::run(&arguments),
+        Some(Command::Reload(arguments)) => instance::reload(&config, &arguments),
         Some(Command::Run(arguments)) => serve::run(&config, &arguments),
         Some(Command::Schema) => {
             schema::run();
@@ -144,6 +164,9 @@ pub fn run() -> ExitCode {
         }
         Some(Command::Send(arguments)) => send::run(&config, &arguments),
         Some(Command::Test(arguments)) => test::run(&config, &arguments),
+        Some(Command::Status(arguments)) => instance::status(&config, &arguments),
+        Some(Command::Tail(arguments)) => instance::tail(&config, &arguments),
+        Some(Command::Why(arguments)) => instance::why(&config, &arguments),
     };
     match code {
         Ok(()) => ExitCode::SUCCESS,

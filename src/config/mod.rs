@@ -6,6 +6,7 @@
 //!        └────────┴──────────────┴─► Problems ─render─► what a person reads
 //! ```
 
+mod case;
 pub mod catalogue;
 mod compile;
 mod environment;
@@ -29,9 +30,8 @@ pub mod tree;
 #[cfg(test)]
 mod leaks;
 
+pub use case::{Case, CaseBody};
 pub use environment::{Environment, ThrowAway};
-pub use load::{Loaded, load, parse};
+pub use load::{Loaded, listening, load, parse};
 pub(crate) use mask::printable;
-pub use settings::{
-    Case, CaseBody, Config, HeaderSettings, Limits, Listen, LogSettings, Reload, Server,
-};
+pub use settings::{About, Config, HeaderSettings, Limits, Listen, LogSettings, Reload, Server};

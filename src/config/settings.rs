@@ -1,13 +1,11 @@
 //! The loaded configuration: checked, compiled, immutable.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
-use jiff::SignedDuration;
-
+use super::case::Case;
 use crate::address::Trust;
 use crate::headers::Names;
 use crate::route::Routes;
@@ -39,42 +37,21 @@ pub struct Config {
     pub routes: Routes,
     /// What `gatepost test` sends; nothing else looks at it.
     pub cases: Vec<Case>,
+    /// What can be told of it.
+    pub about: About,
 }
 
-/// `[[test]]`: a request and what must come of it.
-#[derive(Debug, Clone)]
-pub struct Case {
-    /// What people call it.
-    pub name: String,
-    /// The route, by its index.
-    pub route: usize,
-    /// The body.
-    pub body: CaseBody,
-    /// Headers beside those that prove something.
-    pub headers: HeaderMap,
-    /// What is got wrong on purpose: a word of the grammar.
-    pub tamper: Option<String>,
-    /// How far the sender's clock is off.
-    pub clock: SignedDuration,
-    /// The client address.
-    pub from: Option<IpAddr>,
-    /// `verified`, or the code of the rejection.
-    pub outcome: Option<String>,
-    /// The status of the answer.
-    pub status: Option<u16>,
-    /// Headers that the app receives; one with an empty value must not be there.
-    pub received: Vec<(String, String)>,
-}
-
-/// The body of a [`Case`].
-#[derive(Debug, Clone)]
-pub enum CaseBody {
-    /// This file.
-    File(PathBuf),
-    /// A sample of the provider, by its event type; the first without one.
-    Sample(Option<String>),
-    /// This very text.
-    Text(String),
+/// What can be told of a configuration: nothing secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct About {
+    /// The file it is from.
+    pub file: String,
+    /// The effective configuration, as `check --show` prints it.
+    pub effective: String,
+    /// What is not wrong, but should be known: `file:line: message`.
+    pub warnings: Vec<String>,
+    /// Tells two texts apart: the beginning of the SHA-256 of the file. A file holds no secret.
+    pub hash: String,
 }
 
 /// A place to listen on.
@@ -112,6 +89,8 @@ pub struct Server {
     pub proxy_protocol: bool,
     /// TLS.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// When its certificates end: serial number in hex, and Unix time.
+    pub certificates: Vec<(String, i64)>,
 }
 
 /// `[headers]`.

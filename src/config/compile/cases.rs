@@ -6,8 +6,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::SignedDuration;
 
 use super::Compiler;
+use crate::config::case::{Case, CaseBody};
 use crate::config::nearest;
-use crate::config::settings::{Case, CaseBody};
 use crate::config::tree::{Node, Table, Value};
 use crate::units;
 
