@@ -22,6 +22,7 @@ mod rehearsal;
 mod schema;
 mod send;
 mod serve;
+mod target;
 mod test;
 
 use std::io::Write as _;

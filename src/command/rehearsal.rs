@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::client;
+use super::target::Target;
 use crate::config::{Config, Environment, Listen};
 use crate::server::{self, Control, Origin};
 use crate::telemetry::{Format, Level, Log};
@@ -58,7 +59,8 @@ impl Rehearsal {
 
     /// Sends one request and reads the answer.
     pub(super) fn exchange(&self, request: &[u8]) -> Result<client::Answer, String> {
-        client::exchange(self.address, request, TIMEOUT).map_err(|error| error.to_string())
+        client::exchange(&Target::Tcp(vec![self.address]), request, TIMEOUT)
+            .map_err(|error| error.to_string())
     }
 
     /// Why the request with this answer was refused, as the log has it.

@@ -1,14 +1,14 @@
 //! `gatepost send`: a sample, signed as the provider would, to a running instance.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
 use jiff::Timestamp;
 
+use super::target::Target;
 use super::{IO, NO, Outcome, client, delivery, environment, say, serve, tell};
-use crate::config::{Listen, Loaded};
+use crate::config::Loaded;
 use crate::route::{Mode, Route};
 use crate::sign::{self, PrivateKey};
 
@@ -25,9 +25,13 @@ pub(super) struct Arguments {
     /// A body of your own instead of a sample
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
-    /// Where to send it, if not to the configuration's `server.listen`
-    #[arg(long, value_name = "HOST:PORT")]
+    /// Where to send it, if not to the configuration's `server.listen`: HOST:PORT, https://HOST:PORT
+    /// or `unix:/PATH`
+    #[arg(long, value_name = "PLACE")]
     to: Option<String>,
+    /// The authority of the instance's certificate (PEM), for https
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// The client address to claim, for an instance that trusts this host as a proxy
     #[arg(long, value_name = "IP")]
     from: Option<std::net::IpAddr>,
@@ -96,27 +100,30 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
     let tamper = arguments.tamper.map(Into::into);
     sign::sign(plan, &mut delivery, key.as_ref(), Timestamp::now(), tamper)
         .map_err(|error| fail(&error.to_string()))?;
-    let address = address(arguments, &config.server.listen).map_err(|message| fail(&message))?;
-    if config.server.tls.is_some() && arguments.to.is_none() {
-        return Err(fail(
-            "this instance listens with TLS: send to a plain one with `--to HOST:PORT`",
-        ));
-    }
+    let authority = arguments.ca.as_deref();
+    let target = match &arguments.to {
+        Some(to) => Target::parse(to, authority),
+        None => {
+            let tls = config.server.tls.is_some();
+            Target::listener(&config.server.listen, tls, route.host.as_deref(), authority)
+        }
+    };
+    let target = target.map_err(|message| fail(&message))?;
     let claimed = arguments.from.map(|from| from.to_string());
     let extra: Vec<(&str, &str)> = claimed
         .iter()
         .map(|from| ("X-Forwarded-For", from.as_str()))
         .collect();
-    let host = route.host.clone().unwrap_or_else(|| address.to_string());
+    let host = route.host.clone().unwrap_or_else(|| target.authority());
     let bytes = client::wire(&delivery, &host, &extra);
     say(&format!(
-        "--> {} {} {} bytes to {address}\n",
+        "--> {} {} {} bytes to {target}\n",
         delivery.method,
         delivery.path,
         delivery.body.len()
     ));
-    let answer = client::exchange(address, &bytes, TIMEOUT).map_err(|error| {
-        tell(&format!("error: no answer from {address}: {error}"));
+    let answer = client::exchange(&target, &bytes, TIMEOUT).map_err(|error| {
+        tell(&format!("error: no answer from {target}: {error}"));
         IO
     })?;
     let id = answer
@@ -151,28 +158,4 @@ fn body(
         return std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()));
     }
     delivery::sample(path, loaded, route, arguments.event.as_deref())
-}
-
-fn address(arguments: &Arguments, listen: &Listen) -> Result<SocketAddr, String> {
-    if let Some(to) = &arguments.to {
-        let to = to.trim_start_matches("http://").trim_end_matches('/');
-        let resolved = to
-            .to_socket_addrs()
-            .ok()
-            .and_then(|mut addresses| addresses.next());
-        return resolved.ok_or_else(|| format!("`{to}` is not host:port"));
-    }
-    match listen {
-        Listen::Tcp(address) if address.port() != 0 => {
-            let ip = if address.ip().is_unspecified() {
-                std::net::Ipv4Addr::LOCALHOST.into()
-            } else {
-                address.ip()
-            };
-            Ok(SocketAddr::new(ip, address.port()))
-        }
-        Listen::Tcp(_) | Listen::Unix(_) => {
-            Err("`server.listen` names no TCP port: say where with `--to HOST:PORT`".into())
-        }
-    }
 }

@@ -356,3 +356,37 @@ fn init_writes_a_file_that_check_and_test_take() {
     let (code, said) = run(&["init", "-p", "prove", "-o", "no/such/folder.toml"], &[]);
     assert_eq!(code, Some(74), "{said}");
 }
+
+#[test]
+fn send_speaks_over_a_unix_socket() {
+    use std::io::{Read as _, Write as _};
+    let app = Upstream::recording();
+    let setup = setup(&app);
+    let path = setup.folder.path().join("in.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // A body of 259 bytes and its head: what is left unread would reset the connection.
+        let mut received = Vec::new();
+        while !received.ends_with(b"}]") {
+            let mut piece = [0; 4096];
+            let length = stream.read(&mut piece).unwrap();
+            received.extend_from_slice(&piece[..length]);
+        }
+        let answer = "HTTP/1.1 200 OK\r\nX-Gatepost-Request-Id: one\r\nContent-Length: 2\r\n\r\nok";
+        stream.write_all(answer.as_bytes()).unwrap();
+        String::from_utf8(received).unwrap()
+    });
+    let to = format!("unix:{}", path.display());
+    let output = setup.run(&["send", "prove", "--to", &to]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("<-- 200 forwarded, request one"), "{said}");
+    let received = server.join().unwrap();
+    assert!(
+        received.starts_with("POST /webhooks/prove HTTP/1.1\r\n"),
+        "{received}"
+    );
+    let output = setup.run(&["send", "prove", "--to", "unix:/not/there.sock"]);
+    assert_eq!(output.status.code(), Some(74), "{}", text(&output));
+}
