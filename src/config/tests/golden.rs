@@ -224,7 +224,7 @@ fn canonical_queries() {
     ];
     let delivery = request("POST", "/hook?a=1", &headers, EVENT.as_bytes());
     holds("contentful", contentful, &delivery, Signed::BodyAndTarget);
-    let mut unlisted = delivery.clone();
+    let mut unlisted = delivery;
     unlisted.headers.remove("x-contentful-timestamp");
     assert!(verdict(&plan(contentful), &unlisted, NOW).is_err());
 }
@@ -277,7 +277,7 @@ fn signatures_in_several_places_and_shapes() {
     let both = format!("t=1700000000,v1={PERSONA_ONE} t=1700000001,v1={PERSONA_TWO}");
     for (name, value) in [
         ("wbhsec_one", both.clone()),
-        ("wbhsec_two", both.clone()),
+        ("wbhsec_two", both),
         // An old group does not spoil a fresh one, whatever their order.
         (
             "wbhsec_two",
