@@ -28,6 +28,18 @@ pub fn single<'a>(text: &'a [u8], name: &str) -> Result<Option<Cow<'a, str>>, Re
     }
 }
 
+/// `text` with every byte but the unreserved ones (RFC 3986 §2.3) as `%XX`.
+pub fn percent_encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
 /// `text` without the pairs of `name`, the others byte for byte; `None` when none is left.
 pub fn without(text: &str, name: &str) -> Option<String> {
     let is_wanted = |pair: &&str| {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 pub use asymmetric::PrivateKey;
 pub use tamper::Tamper;
 
+use crate::form;
 use crate::verify::format::Field;
 use crate::verify::jwt::Jwt;
 use crate::verify::signed::{Prover, Signature};
@@ -285,7 +286,7 @@ impl Signer<'_> {
             Place::Query(field) => {
                 let text =
                     String::from_utf8(value).map_err(|_| SignError("the value is not text"))?;
-                let pair = format!("{field}={}", percent_encoded(&text));
+                let pair = format!("{field}={}", form::percent_encoded(&text));
                 let query = self.delivery.query.take();
                 self.delivery.query =
                     Some(query.map_or_else(|| pair.clone(), |query| format!("{query}&{pair}")));
@@ -324,15 +325,4 @@ fn name<K>(keys: &Ring<K>, now: Moment) -> Option<String> {
     keys.candidates(now, None)
         .next()
         .map(|held| held.name.to_string())
-}
-
-fn percent_encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
 }
