@@ -26,6 +26,8 @@ pub mod tree;
 
 #[cfg(test)]
 mod leaks;
+#[cfg(test)]
+mod tests;
 
 pub use environment::Environment;
 pub use load::{Loaded, load, parse};

@@ -70,6 +70,11 @@ impl Key {
         }
     }
 
+    /// `kid` of a JWK.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
     /// Whether this key can check this algorithm.
     pub fn serves(&self, algorithm: &Known) -> bool {
         self.family == algorithm.family
