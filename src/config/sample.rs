@@ -96,10 +96,12 @@ impl Parts {
 
     fn sample(self) -> Sample {
         let is_form = !self.form.is_empty();
-        let body = match self.body {
-            _ if is_form => self.form.join("&"),
-            Value::Null => r#"{"sample":true}"#.to_owned(),
-            body => body.to_string(),
+        let body = if is_form {
+            self.form.join("&")
+        } else if self.body.is_null() {
+            r#"{"sample":true}"#.to_owned()
+        } else {
+            self.body.to_string()
         };
         Sample {
             body: body.into_bytes(),

@@ -175,6 +175,7 @@ mod tests {
             let expected = [
                 "inferred",
                 "the whole body is in no",
+                "only a checksum",
                 "nothing authenticates",
             ];
             for line in report.lines().filter(|line| line.starts_with("warning")) {

@@ -19,7 +19,7 @@ use crate::signing::{base64, hex, random};
 
 /// A provider as `gatepost providers NAME` shows it.
 pub struct Shipped {
-    pub name: &'static str,
+    pub name: String,
     pub keys: Value,
     /// What a request that passes has proved, in the words of the table.
     pub proves: Vec<String>,
@@ -32,7 +32,8 @@ pub fn shipped() -> Vec<Shipped> {
     catalogue::names().into_iter().map(show).collect()
 }
 
-fn show(name: &'static str) -> Shipped {
+/// The provider of this name.
+pub fn show(name: &str) -> Shipped {
     let output = Command::new(env!("CARGO_BIN_EXE_gatepost"))
         .args(["providers", name])
         .output()
@@ -46,7 +47,7 @@ fn show(name: &'static str) -> Shipped {
     let (table, _) = tree::parse(&files, id);
     let keys = json(&tree::Value::Table(table));
     Shipped {
-        name,
+        name: name.to_owned(),
         keys,
         proves: proves.split(", ").map(Into::into).collect(),
         route: route.to_owned(),
@@ -62,6 +63,12 @@ impl Shipped {
     /// Whether a request that passes has proved this.
     pub fn proves(&self, what: &str) -> bool {
         self.proves.iter().any(|word| word == what)
+    }
+
+    /// Whether it must say until when it is valid.
+    pub fn expires(&self) -> bool {
+        let needs = |step: &Value| step["required_claims"].to_string().contains("\"exp\"");
+        self.steps().iter().any(needs)
     }
 
     /// Every step, also those of which one must pass.
