@@ -175,7 +175,6 @@ mod tests {
             let expected = [
                 "inferred",
                 "the whole body is in no",
-                "only a checksum",
                 "nothing authenticates",
                 "only a checksum of the body",
                 "the key stands in the URL",

@@ -71,16 +71,13 @@ fn no_provider_accepts_what_another_signed_with_the_same_secret() {
 
 /// The headers, parameters and fields in which a provider's proof stands.
 fn places(provider: &Shipped) -> BTreeSet<String> {
-    let texts = |value: &Value| match value {
-        Value::Array(list) => list
-            .iter()
-            .filter_map(|one| one.as_str().map(str::to_owned))
-            .collect(),
-        one => one
-            .as_str()
-            .map(str::to_owned)
-            .into_iter()
-            .collect::<Vec<_>>(),
+    let texts = |value: &Value| {
+        let list = value.as_array().cloned();
+        let list = list.unwrap_or_else(|| vec![value.clone()]);
+        list.iter()
+            .filter_map(Value::as_str)
+            .map(str::to_lowercase)
+            .collect::<Vec<_>>()
     };
     provider
         .steps()
@@ -88,14 +85,14 @@ fn places(provider: &Shipped) -> BTreeSet<String> {
         .flat_map(|step| {
             let default = (step["scheme"].as_str() == Some("basic")
                 || step["scheme"].as_str() == Some("bearer"))
-                && !step.get("header").is_some();
+                && step.get("header").is_none();
             let mut places: Vec<String> = ["header", "query", "form", "json"]
                 .iter()
                 .filter_map(|place| step.get(*place).map(|value| (place, value)))
                 .flat_map(|(place, value)| {
                     texts(value)
                         .into_iter()
-                        .map(move |name| format!("{place} {}", name.to_lowercase()))
+                        .map(move |name| format!("{place} {name}"))
                 })
                 .collect();
             if default {

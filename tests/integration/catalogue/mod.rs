@@ -5,7 +5,7 @@ mod confusion;
 mod round_trip;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 
 use gatepost::config::source::Files;
@@ -140,7 +140,7 @@ pub fn variables(
 }
 
 /// The configuration of a running instance, loaded a second time to sign by it.
-pub fn loaded(path: &PathBuf, variables: BTreeMap<String, String>) -> Loaded {
+pub fn loaded(path: &Path, variables: BTreeMap<String, String>) -> Loaded {
     let environment = Environment {
         inline: false,
         variables: Some(variables),
