@@ -31,4 +31,5 @@ mod tests;
 
 pub use environment::Environment;
 pub use load::{Loaded, load, parse};
+pub(crate) use mask::printable;
 pub use settings::{Config, HeaderSettings, Limits, Listen, LogSettings, Reload, Server};

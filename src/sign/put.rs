@@ -23,8 +23,7 @@ impl Signer<'_> {
         if places.iter().any(|place| matches!(place, Place::Json(_))) {
             self.change_json(|_| ())?;
         }
-        let (plain, lists) = message.headers();
-        for name in &plain {
+        for name in message.headers() {
             let value = if *name == header::CONTENT_TYPE {
                 HeaderValue::from_static("application/json")
             } else {
@@ -32,7 +31,7 @@ impl Signer<'_> {
             };
             self.add(name, value);
         }
-        for list in &lists {
+        for list in message.listing_headers() {
             self.add(list, HeaderValue::from_static("x-sample"));
             let name = HeaderName::from_static("x-sample");
             self.add(&name, HeaderValue::from_static("sample"));

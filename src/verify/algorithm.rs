@@ -58,10 +58,9 @@ pub enum SignatureFormat {
 /// A key that is ready to verify.
 #[derive(Debug, Clone)]
 pub struct VerifyingKey {
-    /// `kid` of a JWK.
-    id: Option<String>,
     /// One per salt length to try.
     keys: Vec<ParsedPublicKey>,
+    public: PublicKey,
 }
 
 impl Algorithm {
@@ -175,14 +174,19 @@ impl VerifyingKey {
             .map(|way| ParsedPublicKey::new(way, &bytes).ok())
             .collect::<Option<_>>()?;
         Some(Self {
-            id: key.id.clone(),
             keys,
+            public: key.clone(),
         })
     }
 
     /// `kid` of a JWK.
     pub fn id(&self) -> Option<&str> {
-        self.id.as_deref()
+        self.public.id.as_deref()
+    }
+
+    /// The key as it was read, to prepare it for another algorithm.
+    pub const fn public(&self) -> &PublicKey {
+        &self.public
     }
 
     /// Whether `signature` is this key's over the message that `material` stands for.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::algorithm::{Algorithm, Salt, SignatureFormat, Signed as Material, VerifyingKey};
 use super::claim::{Claim, Claims};
-use super::format::Format;
+use super::format::{Field, Format};
 use super::hash::{Hash, Hasher, Mac};
 use super::place::elements;
 use super::template::{Context, Template};
@@ -215,6 +215,13 @@ impl Signature {
             }
         }
         Err(refusal)
+    }
+}
+
+impl Signature {
+    /// Whether `{field}` is read from the value in its place.
+    pub fn format_has(&self, field: Field) -> bool {
+        self.format.has(field)
     }
 }
 

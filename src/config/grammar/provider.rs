@@ -140,9 +140,15 @@ pub static EVENT_SOURCE: Section = Section {
     keys: &[
         key(
             "json",
-            Kind::Text,
+            Kind::OneOrMany(&Kind::Text),
             "",
-            "A JSON Pointer into the body; * is every element.",
+            "A JSON Pointer into the body; * is every element. Of several the values are joined.",
+        ),
+        key(
+            "separator",
+            Kind::Text,
+            ".",
+            "What is put between the values of several pointers.",
         ),
         key("header", Kind::Text, "", "A header."),
         key("claim", Kind::Text, "", "A claim of the verified JWT."),

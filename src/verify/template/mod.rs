@@ -21,6 +21,8 @@ use crate::rejection::Rejection;
 /// A compiled `message`.
 #[derive(Debug, Clone)]
 pub struct Template {
+    /// As it was written.
+    text: String,
     parts: Vec<Part>,
     /// All JSON pointers of the message, read in one pass over the body.
     json: Option<Selection>,
@@ -115,6 +117,7 @@ impl Template {
     /// This very text.
     pub fn literal(text: &str) -> Self {
         Self {
+            text: text.into(),
             parts: vec![Part::One(Piece {
                 variable: Variable::Literal(text.into()),
                 filters: Vec::new(),
@@ -163,16 +166,50 @@ impl Template {
         })
     }
 
-    /// The headers without which it cannot be built, and those that list others: for `send`.
-    pub fn headers(&self) -> (Vec<HeaderName>, Vec<HeaderName>) {
-        let (mut plain, mut lists) = (Vec::new(), Vec::new());
-        for piece in self.pieces() {
+    /// The headers that are signed by their name.
+    pub fn headers(&self) -> impl Iterator<Item = &HeaderName> {
+        self.pieces().filter_map(|piece| {
             if let Variable::Header(name) = &piece.variable {
-                plain.push(name.clone());
+                Some(name)
+            } else {
+                None
             }
-            lists.extend(piece.variable.pairs().and_then(Pairs::list).cloned());
+        })
+    }
+
+    /// The headers that list others, which are signed.
+    pub fn listing_headers(&self) -> impl Iterator<Item = &HeaderName> {
+        self.pieces()
+            .filter_map(|piece| piece.variable.pairs().and_then(Pairs::list))
+    }
+
+    /// The scheme and host that `{url}` or `{host}` stand for; `None` when neither is signed.
+    pub fn base(&self) -> Option<&str> {
+        self.pieces().find_map(|piece| {
+            if let Variable::Url { root: base, .. } | Variable::Host(base) = &piece.variable {
+                Some(&**base)
+            } else {
+                None
+            }
+        })
+    }
+
+    /// The same message for another scheme and host.
+    #[must_use]
+    pub fn rebased(&self, to: &str) -> Self {
+        let bare = to.trim_end_matches('/');
+        let mut template = self.clone();
+        for piece in template.parts.iter_mut().flat_map(Part::pieces_mut) {
+            if let Variable::Url { base, root } = &mut piece.variable {
+                bare.clone_into(base);
+                to.clone_into(root);
+            } else if let Variable::Host(host) = &mut piece.variable {
+                bare.split_once("://")
+                    .map_or(bare, |(_, host)| host)
+                    .clone_into(host);
+            }
         }
-        (plain, lists)
+        template
     }
 
     /// Whether it can be built only once the body is there.
@@ -285,7 +322,21 @@ fn feed(
     Ok(())
 }
 
+/// As it is written in the grammar.
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 impl Part {
+    fn pieces_mut(&mut self) -> &mut [Piece] {
+        match self {
+            Self::One(piece) => std::slice::from_mut(piece),
+            Self::Optional(pieces) => pieces,
+        }
+    }
+
     fn pieces(&self) -> &[Piece] {
         match self {
             Self::One(piece) => std::slice::from_ref(piece),

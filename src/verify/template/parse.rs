@@ -41,6 +41,7 @@ pub(super) fn template(text: &str, constants: &Constants) -> Result<Template, Te
     }
     let pointers = reader.pointers;
     Ok(Template {
+        text: text.into(),
         parts,
         json: (!pointers.is_empty()).then(|| Selection::new(&pointers)),
     })
