@@ -16,6 +16,7 @@ pub mod nearest;
 pub mod problem;
 mod read;
 pub mod render;
+pub mod sample;
 mod settings;
 pub mod shape;
 pub mod show;
