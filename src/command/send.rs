@@ -6,10 +6,10 @@ use std::time::Duration;
 use clap::ValueEnum;
 use jiff::Timestamp;
 
+use super::delivery::{self, Wanted};
 use super::target::Target;
-use super::{IO, NO, Outcome, client, delivery, environment, say, serve, tell};
-use crate::config::Loaded;
-use crate::route::{Mode, Route};
+use super::{IO, NO, Outcome, client, environment, say, serve, tell};
+use crate::route::Mode;
 use crate::sign::{self, PrivateKey};
 
 /// Longer than any app should take.
@@ -87,7 +87,10 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
             "this route verifies nothing, so there is nothing to sign",
         ));
     };
-    let body = body(path, arguments, &loaded, route).map_err(|message| fail(&message))?;
+    let wanted = match &arguments.data {
+        Some(file) => Wanted::File(file),
+        None => Wanted::Sample(arguments.event.as_deref()),
+    };
     let key = match &arguments.private_key {
         None => None,
         Some(file) => {
@@ -96,7 +99,8 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
             Some(PrivateKey::from_pem(&pem).map_err(|error| fail(&error.to_string()))?)
         }
     };
-    let mut delivery = delivery::blank(route, body);
+    let delivery = delivery::unsigned(path, &loaded, route, wanted);
+    let mut delivery = delivery.map_err(|message| fail(&message))?;
     let tamper = arguments.tamper.map(Into::into);
     sign::sign(plan, &mut delivery, key.as_ref(), Timestamp::now(), tamper)
         .map_err(|error| fail(&error.to_string()))?;
@@ -145,17 +149,4 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
     } else {
         Err(NO)
     }
-}
-
-/// The bytes of `--data`, else of a sample of the provider.
-fn body(
-    path: &Path,
-    arguments: &Arguments,
-    loaded: &Loaded,
-    route: &Route,
-) -> Result<Vec<u8>, String> {
-    if let Some(file) = &arguments.data {
-        return std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()));
-    }
-    delivery::sample(path, loaded, route, arguments.event.as_deref())
 }

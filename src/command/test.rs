@@ -7,12 +7,13 @@ use clap::ValueEnum as _;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::delivery::{self, Wanted};
 use super::rehearsal::Rehearsal;
 use super::send::Tamper;
-use super::{CONFIG, IO, NO, Outcome, client, delivery, junit, say, serve, tell};
+use super::{CONFIG, IO, NO, Outcome, client, junit, say, serve, tell};
 use crate::config::{Case, CaseBody, Environment, Loaded, ThrowAway};
 use crate::route::{Mode, Route};
-use crate::sign::{self, Delivery, KeyPairs, SignError};
+use crate::sign::{self, KeyPairs, SignError};
 use crate::verify::public_key::PublicKey;
 
 #[derive(Debug, clap::Args)]
@@ -121,17 +122,13 @@ fn prepare(
     let (Mode::Enforce(plan) | Mode::Observe(plan)) = &route.mode else {
         return Err("this route verifies nothing".into());
     };
-    let body = match &case.body {
-        CaseBody::Text(text) => text.clone().into_bytes(),
-        CaseBody::File(file) => {
-            std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?
-        }
-        CaseBody::Sample(event) => delivery::sample(path, loaded, route, event.as_deref())?,
+    let wanted = match &case.body {
+        CaseBody::Text(text) => Wanted::Body(text.as_bytes()),
+        CaseBody::File(file) => Wanted::File(file),
+        CaseBody::Sample(event) => Wanted::Sample(event.as_deref()),
     };
-    let mut request = Delivery {
-        headers: case.headers.clone(),
-        ..delivery::blank(route, body)
-    };
+    let mut request = delivery::unsigned(path, loaded, route, wanted)?;
+    request.headers.extend(case.headers.clone());
     let now = Timestamp::now()
         .checked_add(case.clock)
         .map_err(|error| error.to_string())?;

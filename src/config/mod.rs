@@ -19,6 +19,7 @@ mod read;
 #[cfg(test)]
 mod reference;
 pub mod render;
+pub mod sample;
 pub mod schema;
 mod settings;
 pub mod shape;
@@ -29,6 +30,8 @@ pub mod tree;
 
 #[cfg(test)]
 mod leaks;
+#[cfg(test)]
+mod tests;
 
 pub use case::{Case, CaseBody};
 pub use environment::{Environment, ThrowAway};

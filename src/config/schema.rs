@@ -185,7 +185,15 @@ mod tests {
         let mut files = source::Files::new();
         let id = files.add("x", text);
         let (root, problems) = tree::parse(&files, id);
-        problems.is_empty().then(|| object(&root))
+        if !problems.is_empty() {
+            // A test that fails shows it.
+            let spans = problems
+                .iter()
+                .filter_map(|problem| Some(files.position(problem.span?).line));
+            println!("mistakes in lines {:?}", spans.collect::<Vec<_>>());
+            return None;
+        }
+        Some(object(&root))
     }
 
     fn object(table: &Table) -> Value {

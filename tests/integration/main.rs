@@ -24,6 +24,8 @@ mod admin;
 mod assertion;
 /// What a verified body must look like.
 mod body_schema;
+/// Every provider of the catalogue: signed and accepted, tampered with and refused.
+mod catalogue;
 /// What a user types: demo, send, providers, check.
 mod commands;
 /// Every mistake of a configuration and the text it is answered with.
