@@ -14,6 +14,7 @@ use crate::rejection::Rejection;
 use crate::route::{Route, Routes};
 use crate::telemetry::{Entry, Series, Telemetry};
 use crate::upstream;
+use crate::verify::Moment;
 
 /// Everything a request is judged by. Immutable: a reload makes a new one, and requests that have
 /// begun keep the one they began with.
@@ -88,8 +89,8 @@ impl Gate {
     }
 
     /// Starts the record of a request.
-    pub(super) fn entry(&self) -> Entry<'_> {
-        Entry::new(&self.telemetry, &self.unrouted, Instant::now())
+    pub(super) fn entry(&self, now: Moment) -> Entry<'_> {
+        Entry::new(&self.telemetry, &self.unrouted, now)
     }
 
     /// The route of a request, noted in its log entry.

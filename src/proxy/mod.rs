@@ -11,8 +11,9 @@ mod rate;
 
 use std::net::IpAddr;
 
+use http::request::Parts;
+use hyper::Response;
 use hyper::body::Incoming;
-use hyper::{Request, Response};
 
 pub use answer::{ResponseBody, respond};
 pub use gate::{Gate, Slot};
@@ -20,6 +21,7 @@ pub use gate::{Gate, Slot};
 use self::permit::{Ground, Permit};
 use crate::budget::Reserved;
 use crate::event::{self, Event};
+use crate::headers;
 use crate::rejection::Rejection;
 use crate::route::{Mode, Route};
 use crate::telemetry::Entry;
@@ -45,16 +47,17 @@ async fn handle<'g>(
     gate: &'g Gate,
     pool: &Pool,
     peer: Peer,
-    request: Request<Incoming>,
+    parts: &mut Parts,
+    incoming: Incoming,
     now: Moment,
     entry: &mut Entry<'g>,
 ) -> Result<Response<ResponseBody>, Rejection> {
-    let (parts, incoming) = request.into_parts();
-    entry.head(&parts);
-    let host = framing::require_unambiguous(&parts)?; // 1
+    entry.head(parts);
+    let host = framing::require_unambiguous(parts)?; // 1
     let client = gate.trust.client(peer.address, &parts.headers)?; // 2
-    entry.client = Some(client);
-    let route = gate.find(host, &parts, entry)?; // 3
+    let address = headers::address_value(client);
+    entry.client = Some(address.clone());
+    let route = gate.find(host, parts, entry)?; // 3
     let head = Head {
         method: parts.method.as_str(),
         path: parts.uri.path(),
@@ -79,7 +82,7 @@ async fn handle<'g>(
         pool,
         route,
         peer,
-        client,
+        address,
         slot,
     };
     let answer = forward::forward(passage, parts, permit, entry).await; // 11
@@ -205,13 +208,9 @@ fn note(entry: &mut Entry<'_>, permit: &Permit) {
     match permit.ground() {
         Ground::Observed(refused) => entry.observed = Some(refused.rejection),
         Ground::Passthrough(_) => {}
-        Ground::Verified {
-            verified, event, ..
-        } => {
+        Ground::Verified { verified, .. } => {
             entry.body_bytes = verified.body().len();
-            entry.key = verified.key().map(Into::into);
-            entry.event_types.clone_from(&event.types);
-            entry.event_id.clone_from(&event.id);
+            entry.key = verified.key().cloned();
         }
     }
 }

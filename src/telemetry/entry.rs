@@ -2,15 +2,17 @@
 
 use std::cell::Cell;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::net::IpAddr;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use http::header::USER_AGENT;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, Uri};
+use jiff::Timestamp;
 use ulid::Ulid;
 
-use super::{Level, Outcome, Series, Telemetry, milliseconds};
+use super::line::Line;
+use super::{Level, Outcome, Series, Telemetry};
 use crate::rejection::{Fault, Rejection};
 use crate::route::Route;
 
@@ -23,11 +25,13 @@ const PATH_LENGTH: usize = 256;
 pub struct Entry<'g> {
     telemetry: &'g Telemetry,
     started: Instant,
-    request_id: Ulid,
+    /// The same as the clock on the wall shows it.
+    arrived: Timestamp,
+    request_id: HeaderValue,
     head: Option<(Method, Uri, Option<HeaderValue>)>,
     finished: bool,
     /// The client address, once known.
-    pub client: Option<IpAddr>,
+    pub client: Option<HeaderValue>,
     /// The route, once known.
     pub route: Option<&'g Route>,
     /// Where it is counted: the series of the route, or of no route.
@@ -37,7 +41,7 @@ pub struct Entry<'g> {
     /// Bytes of the verified body.
     pub body_bytes: usize,
     /// The name of the secret or key that matched.
-    pub key: Option<String>,
+    pub key: Option<Arc<str>>,
     /// What happened, as the provider calls it.
     pub event_types: Vec<String>,
     /// The provider's id for it.
@@ -49,11 +53,12 @@ pub struct Entry<'g> {
 impl<'g> Entry<'g> {
     /// Starts the record of a request that has just arrived, with an id of its own. An id that the
     /// client sent is not believed.
-    pub fn new(telemetry: &'g Telemetry, series: &'g Series, started: Instant) -> Self {
+    pub fn new(telemetry: &'g Telemetry, series: &'g Series, arrived: Timestamp) -> Self {
         Self {
             telemetry,
-            started,
-            request_id: request_id(),
+            started: Instant::now(),
+            arrived,
+            request_id: request_id(arrived),
             head: None,
             finished: false,
             client: None,
@@ -75,15 +80,14 @@ impl<'g> Entry<'g> {
     }
 
     /// The request id.
-    pub fn request_id(&self) -> String {
-        self.request_id.to_string()
+    pub fn request_id(&self) -> &str {
+        // A ULID is letters and digits.
+        self.request_id.to_str().unwrap_or_default()
     }
 
     /// The request id as a header value.
     pub fn request_id_value(&self) -> HeaderValue {
-        let mut buffer = [0; ulid::ULID_LEN];
-        HeaderValue::from_str(self.request_id.array_to_str(&mut buffer))
-            .unwrap_or_else(|_| HeaderValue::from_static(""))
+        self.request_id.clone()
     }
 
     /// Ends the record: writes the line, counts the request.
@@ -110,9 +114,9 @@ impl<'g> Entry<'g> {
             None | Some(Fault::Client) => Level::Info,
             Some(Fault::Gatepost | Fault::Upstream) => Level::Error,
         };
-        self.telemetry.log.request(level, "request", |line| {
-            let mut buffer = [0; ulid::ULID_LEN];
-            line.field("request_id", self.request_id.array_to_str(&mut buffer));
+        let now = self.arrived.saturating_add(elapsed).unwrap_or(self.arrived);
+        self.telemetry.log.request(level, now, "request", |line| {
+            line.field("request_id", self.request_id());
             if let Some(route) = self.route {
                 line.field("route", &route.name);
                 if let Some(provider) = &route.provider {
@@ -123,22 +127,22 @@ impl<'g> Entry<'g> {
             if let Some(reason) = reason {
                 line.field("reason", reason.code());
             }
-            if let Some(client) = self.client {
-                line.field("client_ip", &client.to_string());
+            if let Some(client) = &self.client {
+                line.field("client_ip", client.to_str().unwrap_or_default());
             }
             if let Some((method, uri, agent)) = &self.head {
                 line.field("method", method.as_str());
                 line.field("path", uri.path().get(..PATH_LENGTH).unwrap_or(uri.path()));
                 if let Some(agent) = agent {
-                    let agent = String::from_utf8_lossy(agent.as_bytes());
-                    let cut: String = agent.chars().take(USER_AGENT_LENGTH).collect();
-                    line.field("user_agent", &cut);
+                    write_agent(line, agent);
                 }
             }
             line.number("status", status);
             line.number("bytes", self.body_bytes);
-            if !self.event_types.is_empty() {
-                line.field("event_type", &self.event_types.join(", "));
+            match self.event_types.as_slice() {
+                [] => {}
+                [only] => line.field("event_type", only),
+                several => line.field("event_type", &several.join(", ")),
             }
             if let Some(id) = &self.event_id {
                 line.field("event_id", id);
@@ -146,12 +150,23 @@ impl<'g> Entry<'g> {
             if let Some(key) = &self.key {
                 line.field("secret", key);
             }
-            line.number("duration_ms", milliseconds(elapsed));
+            line.milliseconds("duration_ms", elapsed);
             if let Some(upstream) = self.upstream {
-                line.number("upstream_ms", milliseconds(upstream));
+                line.milliseconds("upstream_ms", upstream);
             }
         });
     }
+}
+
+/// Adds the caller's name for itself, cut between characters.
+fn write_agent(line: &mut Line<'_>, agent: &HeaderValue) {
+    if let Ok(agent) = agent.to_str() {
+        let cut = agent.get(..USER_AGENT_LENGTH).unwrap_or(agent);
+        return line.field("user_agent", cut);
+    }
+    let agent = String::from_utf8_lossy(agent.as_bytes());
+    let cut: String = agent.chars().take(USER_AGENT_LENGTH).collect();
+    line.field("user_agent", &cut);
 }
 
 impl Drop for Entry<'_> {
@@ -166,16 +181,16 @@ impl Drop for Entry<'_> {
 
 /// A ULID: the time, then a number that no other request of any replica has. Random per thread,
 /// then counted on: unique, and cheap.
-fn request_id() -> Ulid {
+fn request_id(now: Timestamp) -> HeaderValue {
     thread_local! {
         static NUMBER: Cell<u128> = Cell::new(seed());
     }
     let number = NUMBER.get();
     NUMBER.set(number.wrapping_add(0x9e37_79b9_7f4a_7c15));
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Ulid::from_parts(u64::try_from(now.as_millis()).unwrap_or(u64::MAX), number)
+    let millisecond = u64::try_from(now.as_millisecond()).unwrap_or_default();
+    let mut buffer = [0; ulid::ULID_LEN];
+    let text = Ulid::from_parts(millisecond, number).array_to_str(&mut buffer);
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
 /// From the system's randomness, by way of the keys of the standard hash: the first use of the

@@ -6,8 +6,6 @@ mod log;
 mod metrics;
 mod series;
 
-use std::time::Duration;
-
 pub use entry::Entry;
 pub use log::{Format, Level, Log};
 pub use metrics::Metrics;
@@ -30,9 +28,4 @@ impl Telemetry {
             metrics: Metrics::new(),
         }
     }
-}
-
-/// Milliseconds with three digits after the point.
-fn milliseconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }
