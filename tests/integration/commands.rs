@@ -153,7 +153,10 @@ fn the_catalogue_is_shown() {
     ] {
         assert!(said.contains(words), "{words}: {said}");
     }
-    let output = gatepost(&["providers", "prelud"]);
+    let said = text(&gatepost(&["providers", "RSA-PSS"]));
+    assert_eq!(said.trim_end().lines().count(), 2, "{said}");
+    assert!(said.lines().any(|line| line.starts_with("prelude ")));
+    let output = gatepost(&["providers", "preluds"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output).contains("did you mean `prelude`?"));
 }
@@ -162,7 +165,15 @@ fn the_catalogue_is_shown() {
 fn each_command_helps_with_an_example() {
     let said = text(&gatepost(&["--help"]));
     assert!(said.lines().all(|line| line.len() <= 100), "{said}");
-    for command in ["check", "demo", "health", "providers", "run", "send"] {
+    for command in [
+        "check",
+        "demo",
+        "explain",
+        "health",
+        "providers",
+        "run",
+        "send",
+    ] {
         let said = text(&gatepost(&[command, "--help"]));
         assert!(
             said.contains(&format!("Example:\n  gatepost {command}")),

@@ -18,12 +18,16 @@ mod harness;
 /// Signs as providers do, with none of the code under test.
 mod signing;
 
+/// The signed statement that an app can ask for.
+mod assertion;
 /// What a user types: demo, send, providers, check.
 mod commands;
 /// Every mistake of a configuration and the text it is answered with.
 mod config_errors;
 /// Bad days: stops, reloads, outages, floods, slow and silent callers, at what cost.
 mod days;
+/// `explain`: why a captured request is refused.
+mod explain;
 /// Smuggling: every head or body that two readers could read differently.
 mod framing;
 /// Every fuzz target on its corpus and a bounded number of mutations.
@@ -46,3 +50,5 @@ mod schemes;
 mod tls;
 /// Apps that are down, slow, broken or lying.
 mod upstream;
+/// What providers publish as genuine, and every change of one byte of it.
+mod vectors;
