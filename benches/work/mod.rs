@@ -330,7 +330,10 @@ fn record() -> Work {
     Box::new(move || {
         let mut entry = Entry::new(&telemetry, &series, Moment::now());
         entry.head(black_box(&parts));
-        entry.client = Some(HeaderValue::from_static("127.0.0.1"));
+        entry.client = Some((
+            IpAddr::V4(Ipv4Addr::LOCALHOST),
+            HeaderValue::from_static("127.0.0.1"),
+        ));
         entry.route = config.routes.all().first();
         entry.body_bytes = 1024;
         entry.event_types = vec!["verification.completed".into()];

@@ -85,11 +85,11 @@ pub fn respond<T>(
     let version = request.version();
     let (mut parts, incoming) = request.into_parts();
     async move {
-        let now = Moment::now();
-        let mut entry = gate.entry(now);
+        let mut entry = gate.entry(Moment::now());
+        let mut case = None;
         let outcome = {
             let line = pin!(handle(
-                &gate, &pool, peer, &mut parts, incoming, now, &mut entry
+                &gate, &pool, peer, &mut parts, incoming, &mut entry, &mut case
             ));
             super::panic::caught(line).await.unwrap_or_else(|| {
                 gate.telemetry.metrics.panicked();
@@ -107,6 +107,10 @@ pub fn respond<T>(
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         entry.finish(response.status(), rejection);
+        if let Some(case) = case {
+            gate.desk
+                .give(gate.clone(), *case, entry.request_id().to_owned());
+        }
         deliver(response)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 use ulid::Ulid;
 
 use super::line::Line;
-use super::{Level, Outcome, Series, Telemetry};
+use super::{Happening, Level, Log, Outcome, Refusal, Series, Telemetry};
 use crate::rejection::{Fault, Rejection};
 use crate::route::Route;
 
@@ -25,13 +26,13 @@ const PATH_LENGTH: usize = 256;
 pub struct Entry<'g> {
     telemetry: &'g Telemetry,
     started: Instant,
-    /// The same as the clock on the wall shows it.
-    arrived: Timestamp,
     request_id: HeaderValue,
     head: Option<(Method, Uri, Option<HeaderValue>)>,
     finished: bool,
-    /// The client address, once known.
-    pub client: Option<HeaderValue>,
+    /// When it arrived: the time that decides.
+    pub arrived: Timestamp,
+    /// The client address, once known, and as it is written.
+    pub client: Option<(IpAddr, HeaderValue)>,
     /// The route, once known.
     pub route: Option<&'g Route>,
     /// Where it is counted: the series of the route, or of no route.
@@ -46,8 +47,14 @@ pub struct Entry<'g> {
     pub event_types: Vec<String>,
     /// The provider's id for it.
     pub event_id: Option<String>,
+    /// How long the steps took.
+    pub verify: Duration,
     /// How long the app took.
     pub upstream: Option<Duration>,
+    /// What the app answered.
+    pub upstream_status: Option<u16>,
+    /// The other end of the connection.
+    pub peer: Option<IpAddr>,
 }
 
 impl<'g> Entry<'g> {
@@ -69,7 +76,10 @@ impl<'g> Entry<'g> {
             key: None,
             event_types: Vec::new(),
             event_id: None,
+            verify: Duration::ZERO,
             upstream: None,
+            upstream_status: None,
+            peer: None,
         }
     }
 
@@ -110,12 +120,21 @@ impl<'g> Entry<'g> {
         if outcome == Outcome::Forwarded {
             self.series.count_events(&self.event_types);
         }
+        if let Some(upstream) = self.upstream {
+            self.series.count_upstream(upstream, self.upstream_status);
+        }
+        if let Some(key) = &self.key {
+            self.series.count_match(key);
+        }
+        if !self.verify.is_zero() && self.observed.is_none() {
+            self.series.count_verified(self.verify, self.body_bytes);
+        }
         let level = match rejection.map(Rejection::fault) {
             None | Some(Fault::Client) => Level::Info,
             Some(Fault::Gatepost | Fault::Upstream) => Level::Error,
         };
         let now = self.arrived.saturating_add(elapsed).unwrap_or(self.arrived);
-        self.telemetry.log.request(level, now, "request", |line| {
+        let fill = |line: &mut Line<'_>| {
             line.field("request_id", self.request_id());
             if let Some(route) = self.route {
                 line.field("route", &route.name);
@@ -127,8 +146,12 @@ impl<'g> Entry<'g> {
             if let Some(reason) = reason {
                 line.field("reason", reason.code());
             }
-            if let Some(client) = &self.client {
+            if let Some((_, client)) = &self.client {
                 line.field("client_ip", client.to_str().unwrap_or_default());
+            }
+            let client = self.client.as_ref().map(|(client, _)| *client);
+            if let Some(peer) = self.peer.filter(|peer| Some(*peer) != client) {
+                line.field("peer_ip", &peer.to_string());
             }
             if let Some((method, uri, agent)) = &self.head {
                 line.field("method", method.as_str());
@@ -151,9 +174,53 @@ impl<'g> Entry<'g> {
                 line.field("secret", key);
             }
             line.milliseconds("duration_ms", elapsed);
+            if !self.verify.is_zero() {
+                let micros = u64::try_from(self.verify.as_micros()).unwrap_or(u64::MAX);
+                line.number("verify_us", micros);
+            }
             if let Some(upstream) = self.upstream {
                 line.milliseconds("upstream_ms", upstream);
             }
+        };
+        self.telemetry.log.request(level, now, "request", fill);
+        self.telemetry.live.tell(|| Happening {
+            kind: "request",
+            route: self.route.map(|route| route.name.clone()),
+            refused: reason.is_some(),
+            text: Log::json(level, now, "request", fill),
+        });
+        if let Some(reason) = reason {
+            self.keep(now, status, outcome, reason);
+        }
+    }
+
+    /// Keeps a refusal for people who ask why.
+    fn keep(&self, now: Timestamp, status: u16, outcome: Outcome, reason: Rejection) {
+        let (method, path, user_agent) = match &self.head {
+            Some((method, uri, agent)) => {
+                let path = uri.path().chars().take(PATH_LENGTH).collect();
+                let agent = agent.as_ref().map(|agent| {
+                    let agent = String::from_utf8_lossy(agent.as_bytes());
+                    agent.chars().take(USER_AGENT_LENGTH).collect()
+                });
+                (method.as_str().to_owned(), path, agent)
+            }
+            None => (String::new(), String::new(), None),
+        };
+        self.telemetry.refusals.add(Refusal {
+            request_id: self.request_id().to_owned(),
+            at: now,
+            route: self.route.map(|route| route.name.clone()),
+            provider: self.route.and_then(|route| route.provider.clone()),
+            outcome: outcome.name(),
+            reason,
+            status,
+            client: self.client.as_ref().map(|(client, _)| *client),
+            method,
+            path,
+            user_agent,
+            bytes: self.body_bytes,
+            examination: None,
         });
     }
 }

@@ -64,6 +64,12 @@ impl<'b> Line<'b> {
         self.text.push_str(itoa::Buffer::new().format(value));
     }
 
+    /// Adds yes or no.
+    pub fn flag(&mut self, name: &str, value: bool) {
+        self.name(name);
+        self.text.push_str(if value { "true" } else { "false" });
+    }
+
     /// Ends the line.
     pub fn end(self) {
         self.text.push_str(if self.json { "}\n" } else { "\n" });
