@@ -105,7 +105,7 @@ impl Selection {
 
 /// Whether brackets outside strings are nested deeper than [`MAX_DEPTH`]; only meaningful for
 /// what later proves to be JSON.
-fn is_too_deep(text: &str) -> bool {
+pub(super) fn is_too_deep(text: &str) -> bool {
     // Nearly every document has fewer brackets than levels are allowed: finding them takes many
     // bytes at a time, following them takes one.
     memchr::memchr2_iter(b'{', b'[', text.as_bytes())
