@@ -48,6 +48,8 @@ mod paths;
 mod providers;
 /// Schemes and their grammar through providers of one's own.
 mod schemes;
+/// The reference pages, and that every reason has a test.
+mod reference;
 /// TLS and HTTP/2.
 mod tls;
 /// Apps that are down, slow, broken or lying.
