@@ -10,8 +10,8 @@ pub use table::{Overlap, Routes};
 
 use crate::budget::Budget;
 use crate::event::Rules;
-use crate::units::Rate;
 use crate::rejection::Rejection;
+use crate::units::Rate;
 use crate::verify::{Place, Plan, Step};
 
 /// One `[[route]]`, compiled.
@@ -93,8 +93,14 @@ impl Mode {
         if reason == Rejection::IpNotAllowed {
             return Some("ip");
         }
-        let mut able = plan.groups.iter().flatten().filter(|step| step.may_refuse(reason));
-        able.next().filter(|_| able.next().is_none()).map(Step::label)
+        let mut able = plan
+            .groups
+            .iter()
+            .flatten()
+            .filter(|step| step.may_refuse(reason));
+        able.next()
+            .filter(|_| able.next().is_none())
+            .map(Step::label)
     }
 
     /// The name in the grammar.

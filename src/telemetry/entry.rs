@@ -198,7 +198,9 @@ impl<'g> Entry<'g> {
                 )
         });
         if shown && log.is_text() {
-            log.plain(level, |clock| self.words(clock, status, outcome, reason, elapsed));
+            log.plain(level, |clock| {
+                self.words(clock, status, outcome, reason, elapsed)
+            });
         } else if shown {
             log.request(level, "request", fill);
         }

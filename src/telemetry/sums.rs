@@ -102,7 +102,10 @@ mod tests {
         assert!(sums.0.lock().unwrap().len() <= KINDS + 1);
         for number in 0..SHOWN {
             assert!(show(Some("/a"), Rejection::SignatureMissing, 1), "{number}");
-            assert!(show(Some("/b"), Rejection::SignatureMismatch, 1), "{number}");
+            assert!(
+                show(Some("/b"), Rejection::SignatureMismatch, 1),
+                "{number}"
+            );
             assert!(show(None, Rejection::NoRoute, 1), "{number}");
         }
         assert!(!show(None, Rejection::NoRoute, 1));

@@ -36,7 +36,11 @@ pub(super) fn words(words: &Words<'_>) -> String {
         request_id,
         ..
     } = words;
-    let kind = if words.kind.is_empty() { "-" } else { words.kind };
+    let kind = if words.kind.is_empty() {
+        "-"
+    } else {
+        words.kind
+    };
     let came = format!(
         "{clock}  ->  {}  {}  {bytes} B  {client}\n",
         shown(words.route),
@@ -46,9 +50,9 @@ pub(super) fn words(words: &Words<'_>) -> String {
         None => format!(
             "{came}{clock}  <-  {status} {outcome}  {milliseconds} ms (verify {verify})  {request_id}\n"
         ),
-        Some(reason) => format!(
-            "{came}{clock}  x   {status} {outcome}  {reason}  gatepost why {request_id}\n"
-        ),
+        Some(reason) => {
+            format!("{came}{clock}  x   {status} {outcome}  {reason}  gatepost why {request_id}\n")
+        }
     }
 }
 
@@ -80,6 +84,9 @@ mod tests {
         said.reason = Some("no_route");
         let text = words(&said);
         assert_eq!(text.lines().count(), 2);
-        assert!(text.bytes().all(|b| b == b'\n' || (b' '..=b'~').contains(&b)));
+        assert!(
+            text.bytes()
+                .all(|b| b == b'\n' || (b' '..=b'~').contains(&b))
+        );
     }
 }

@@ -295,7 +295,9 @@ impl Step {
         match self {
             Self::ApiKey(_) | Self::Basic(_) | Self::Bearer(_) => starts(&["credential_"]),
             Self::Jwt(_) => starts(&["credential_", "jwt_"]),
-            Self::Signature(_) => starts(&["signature_", "digest_", "timestamp_", "credential_repeated"]),
+            Self::Signature(_) => {
+                starts(&["signature_", "digest_", "timestamp_", "credential_repeated"])
+            }
         }
     }
 

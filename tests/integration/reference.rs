@@ -9,7 +9,10 @@ use crate::signing::rsa;
 
 /// Reasons that `leak.rs` cannot provoke with one request, and the tests that do.
 pub const ELSEWHERE: [(&str, &str); 4] = [
-    ("client_address_unknown", include_str!("providers/prelude/mod.rs")),
+    (
+        "client_address_unknown",
+        include_str!("providers/prelude/mod.rs"),
+    ),
     ("draining", include_str!("days/drain.rs")),
     ("overloaded", include_str!("limits.rs")),
     // Nothing from outside makes it: a panic does, which `a_panic_is_an_outcome` makes.
@@ -18,20 +21,29 @@ pub const ELSEWHERE: [(&str, &str); 4] = [
 
 /// Compares a page with what the code says; `GATEPOST_BLESS=1` writes it anew.
 fn require_page(name: &str, expected: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("docs")
+        .join(name);
     if std::env::var_os("GATEPOST_BLESS").is_some() {
         std::fs::write(&path, expected).unwrap();
     }
     let page = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(page == expected, "docs/{name} is not what the code says: make it anew with GATEPOST_BLESS=1, and read the difference");
+    assert!(
+        page == expected,
+        "docs/{name} is not what the code says: make it anew with GATEPOST_BLESS=1, and read the difference"
+    );
 }
 
 /// Every reason is produced by a black-box test: those of `leak.rs` by its own count.
 #[test]
 fn the_reasons_that_need_more_than_a_request_have_a_test() {
     for (code, source) in ELSEWHERE {
-        assert!(Rejection::ALL.iter().any(|reason| reason.code() == code), "{code}");
-        let named = source.contains(&format!("\"{code}\"")) || (code == "internal" && source.contains("a_panic_is_an_outcome"));
+        assert!(
+            Rejection::ALL.iter().any(|reason| reason.code() == code),
+            "{code}"
+        );
+        let named = source.contains(&format!("\"{code}\""))
+            || (code == "internal" && source.contains("a_panic_is_an_outcome"));
         assert!(named, "{code} is not in the test that should produce it");
     }
 }
@@ -57,16 +69,29 @@ fn the_page_of_reasons_is_what_the_code_says() {
     for reason in Rejection::ALL {
         let (message, fix) = (reason.message(), reason.fix());
         for text in [message, fix] {
-            assert!(text.len() > 10 && !text.ends_with('.'), "{}: {text}", reason.code());
+            assert!(
+                text.len() > 10 && !text.ends_with('.'),
+                "{}: {text}",
+                reason.code()
+            );
         }
-        writeln!(page, "\n## {}\n\n{} ({}).\n\nWhat to do: {fix}.", reason.code(), capital(message), reason.status()).unwrap();
+        writeln!(
+            page,
+            "\n## {}\n\n{} ({}).\n\nWhat to do: {fix}.",
+            reason.code(),
+            capital(message),
+            reason.status()
+        )
+        .unwrap();
     }
     require_page("reasons.md", &page);
 }
 
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + letters.as_str())
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().collect::<String>() + letters.as_str()
+    })
 }
 
 #[test]
@@ -96,9 +121,17 @@ fn the_page_of_metrics_is_what_a_scrape_shows() {
             metrics.entry(name.into()).or_default().0 = kind.into();
         } else if !line.starts_with('#') {
             let name = line.split(['{', ' ']).next().unwrap();
-            let of = |suffix: &&str| metrics.contains_key(name.strip_suffix(**suffix).unwrap_or("-"));
-            let base = ["_total", "_bucket", "_sum", "_count", "_info"].iter().find(of).map_or(name, |suffix| name.strip_suffix(suffix).unwrap());
-            let labels = line.split_once('{').map_or("", |(_, rest)| rest.rsplit_once('}').unwrap().0);
+            let suffixes = ["_total", "_bucket", "_sum", "_count", "_info"];
+            let bare = suffixes
+                .iter()
+                .filter_map(|suffix| name.strip_suffix(suffix));
+            let base = bare
+                .into_iter()
+                .find(|base| metrics.contains_key(*base))
+                .unwrap_or(name);
+            let labels = line
+                .split_once('{')
+                .map_or("", |(_, rest)| rest.rsplit_once('}').unwrap().0);
             let metric = metrics.get_mut(base).unwrap_or_else(|| panic!("{line}"));
             for label in labels.split("\",") {
                 let label = label.split('=').next().unwrap();
@@ -123,10 +156,19 @@ fn the_page_of_metrics_is_what_a_scrape_shows() {
             _ => name.clone(),
         };
         let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
-        writeln!(page, "| `{shown}` | {kind} | {} | {help} |", labels.join(", ")).unwrap();
+        writeln!(
+            page,
+            "| `{shown}` | {kind} | {} | {help} |",
+            labels.join(", ")
+        )
+        .unwrap();
     }
     // A family without a series has no labels to show: of these there must be none.
-    for name in ["gatepost_secret_expires_timestamp_seconds", "gatepost_tls_certificate_expires_timestamp_seconds", "gatepost_config"] {
+    for name in [
+        "gatepost_secret_expires_timestamp_seconds",
+        "gatepost_tls_certificate_expires_timestamp_seconds",
+        "gatepost_config_info",
+    ] {
         assert!(metrics.contains_key(name), "{name}: {text}");
     }
     require_page("metrics.md", &page);
