@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use ulid::Ulid;
 
 use super::line::Line;
-use super::{Happening, Level, Log, Outcome, Refusal, Series, Telemetry};
+use super::{Happening, Level, Log, Outcome, Refusal, Series, Telemetry, milliseconds, terminal};
 use crate::rejection::{Fault, Rejection};
 use crate::route::Route;
 
@@ -55,6 +55,8 @@ pub struct Entry<'g> {
     pub upstream_status: Option<u16>,
     /// The other end of the connection.
     pub peer: Option<IpAddr>,
+    /// The trace that the caller says it belongs to.
+    trace: Option<String>,
 }
 
 impl<'g> Entry<'g> {
@@ -80,12 +82,14 @@ impl<'g> Entry<'g> {
             upstream: None,
             upstream_status: None,
             peer: None,
+            trace: None,
         }
     }
 
     /// Notes the head. The query is left out of the log: it may hold a credential.
     pub fn head(&mut self, parts: &Parts) {
         let agent = parts.headers.get(USER_AGENT).cloned();
+        self.trace = parts.headers.get("traceparent").and_then(trace_id);
         self.head = Some((parts.method.clone(), parts.uri.clone(), agent));
     }
 
@@ -93,6 +97,10 @@ impl<'g> Entry<'g> {
     pub fn request_id(&self) -> &str {
         // A ULID is letters and digits.
         self.request_id.to_str().unwrap_or_default()
+    }
+
+    fn client_ip(&self) -> Option<IpAddr> {
+        self.client.as_ref().map(|(client, _)| *client)
     }
 
     /// The request id as a header value.
@@ -142,15 +150,20 @@ impl<'g> Entry<'g> {
                     line.field("provider", provider);
                 }
             }
+            if let Some(trace) = &self.trace {
+                line.field("trace_id", trace);
+            }
             line.field("outcome", outcome.name());
             if let Some(reason) = reason {
                 line.field("reason", reason.code());
+                if let Some(check) = self.route.and_then(|route| route.mode.check_of(reason)) {
+                    line.field("check", check);
+                }
             }
             if let Some((_, client)) = &self.client {
                 line.field("client_ip", client.to_str().unwrap_or_default());
             }
-            let client = self.client.as_ref().map(|(client, _)| *client);
-            if let Some(peer) = self.peer.filter(|peer| Some(*peer) != client) {
+            if let Some(peer) = self.peer.filter(|peer| Some(*peer) != self.client_ip()) {
                 line.field("peer_ip", &peer.to_string());
             }
             if let Some((method, uri, agent)) = &self.head {
@@ -182,7 +195,24 @@ impl<'g> Entry<'g> {
                 line.milliseconds("upstream_ms", upstream);
             }
         };
-        self.telemetry.log.request(level, now, "request", fill);
+        let log = &self.telemetry.log;
+        let shown = reason.is_none_or(|reason| {
+            // Who asks for every detail gets every line.
+            log.shows(Level::Debug)
+                || self.telemetry.sums.show(
+                    self.route.map(|route| &*route.name),
+                    reason,
+                    self.client_ip(),
+                    || self.request_id().to_owned(),
+                )
+        });
+        if shown && log.is_text() {
+            log.plain(level, now, |clock| {
+                self.words(clock, status, outcome, reason, elapsed)
+            });
+        } else if shown {
+            log.request(level, now, "request", fill);
+        }
         self.telemetry.live.tell(|| Happening {
             kind: "request",
             route: self.route.map(|route| route.name.clone()),
@@ -192,6 +222,35 @@ impl<'g> Entry<'g> {
         if let Some(reason) = reason {
             self.keep(now, status, outcome, reason);
         }
+    }
+
+    /// The request as somebody at a terminal reads it.
+    fn words(
+        &self,
+        clock: &str,
+        status: u16,
+        outcome: Outcome,
+        reason: Option<Rejection>,
+        elapsed: Duration,
+    ) -> String {
+        let client = self.client.as_ref().map(|(_, client)| client);
+        let route = self.route.map_or("-", |route| &route.name);
+        let path = self.head.as_ref().map_or("", |(_, uri, _)| uri.path());
+        terminal::words(&terminal::Words {
+            clock,
+            route: if self.route.is_some() { route } else { path },
+            kind: &self.event_types.join(", "),
+            client: client
+                .and_then(|client| client.to_str().ok())
+                .unwrap_or("-"),
+            bytes: self.body_bytes,
+            status,
+            outcome: outcome.name(),
+            reason: reason.map(Rejection::code),
+            milliseconds: milliseconds(elapsed),
+            verify: milliseconds(self.verify),
+            request_id: self.request_id(),
+        })
     }
 
     /// Keeps a refusal for people who ask why.
@@ -215,7 +274,7 @@ impl<'g> Entry<'g> {
             outcome: outcome.name(),
             reason,
             status,
-            client: self.client.as_ref().map(|(client, _)| *client),
+            client: self.client_ip(),
             method,
             path,
             user_agent,
@@ -244,6 +303,15 @@ impl Drop for Entry<'_> {
             self.record(499, Outcome::Aborted, None);
         }
     }
+}
+
+/// The trace id of a `traceparent` (<https://www.w3.org/TR/trace-context/#traceparent-header>).
+fn trace_id(value: &HeaderValue) -> Option<String> {
+    let mut parts = value.to_str().ok()?.split('-');
+    let (version, id) = (parts.next()?, parts.next()?);
+    let hex = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let right = version.len() == 2 && version != "ff" && hex(version) && id.len() == 32 && hex(id);
+    (right && id.bytes().any(|b| b != b'0')).then(|| id.to_owned())
 }
 
 /// A ULID: the time, then a number that no other request of any replica has. Random per thread,

@@ -103,7 +103,7 @@ const PLAIN: [bool; 256] = {
 
 /// Appends `value` as the inside of a JSON string in plain ASCII: control characters, C1 codes and
 /// the marks that turn text around included.
-fn escape(text: &mut String, value: &str) {
+pub(super) fn escape(text: &mut String, value: &str) {
     // Nearly every value is plain: looked at in one pass and copied in another, it costs little.
     if value
         .bytes()

@@ -157,12 +157,29 @@ impl Log {
         });
         fill(&mut line);
         line.end();
+        self.gather(text.as_bytes());
+        TEXT.set(text);
+    }
+
+    /// Whether people read it.
+    pub const fn is_text(&self) -> bool {
+        !self.json
+    }
+
+    /// Writes text that is made for people, of what ended at `now`.
+    pub fn plain(&self, level: Level, now: Timestamp, text: impl FnOnce(&str) -> String) {
+        if self.shows(level) {
+            let text = with_time(now, |time| text(time.get(11..19).unwrap_or(time)));
+            self.gather(text.as_bytes());
+        }
+    }
+
+    fn gather(&self, bytes: &[u8]) {
         let full = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.lines.extend_from_slice(text.as_bytes());
+            waiting.lines.extend_from_slice(bytes);
             waiting.lines.len() >= FULL
         };
-        TEXT.set(text);
         if self.at_once || full {
             self.flush();
         }
