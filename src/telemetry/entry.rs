@@ -124,6 +124,20 @@ impl<'g> Entry<'g> {
         self.record(status.as_u16(), outcome, rejection);
     }
 
+    /// Why it was refused, or would have been.
+    fn why(&self, line: &mut Line<'_>, reason: Option<Rejection>) {
+        if let Some(reason) = reason {
+            line.field("reason", reason.code());
+            if let Some(check) = self.route.and_then(|route| route.mode.check_of(reason)) {
+                line.field("check", check);
+            }
+        }
+        if let Some(violation) = &self.violation {
+            line.field("schema_at", &violation.at);
+            line.field("schema_keyword", &violation.keyword);
+        }
+    }
+
     fn record(&self, status: u16, outcome: Outcome, rejection: Option<Rejection>) {
         let elapsed = self.started.elapsed();
         let reason = rejection.or(self.observed);
@@ -158,16 +172,7 @@ impl<'g> Entry<'g> {
                 line.field("trace_id", trace);
             }
             line.field("outcome", outcome.name());
-            if let Some(reason) = reason {
-                line.field("reason", reason.code());
-                if let Some(check) = self.route.and_then(|route| route.mode.check_of(reason)) {
-                    line.field("check", check);
-                }
-            }
-            if let Some(violation) = &self.violation {
-                line.field("schema_at", &violation.at);
-                line.field("schema_keyword", &violation.keyword);
-            }
+            self.why(line, reason);
             if let Some((_, client)) = &self.client {
                 line.field("client_ip", client.to_str().unwrap_or_default());
             }
