@@ -4,6 +4,7 @@ mod answer;
 mod forward;
 mod framing;
 mod gate;
+mod handshake;
 mod intake;
 mod panic;
 mod permit;
@@ -17,6 +18,7 @@ use hyper::{Request, Response};
 pub use answer::{ResponseBody, respond};
 pub use gate::{Gate, Slot};
 
+use self::intake::Arriving;
 use self::permit::{Ground, Permit};
 use crate::budget::Reserved;
 use crate::event::{self, Event};
@@ -61,17 +63,36 @@ async fn handle<'g>(
         query: parts.uri.query(),
         headers: &parts.headers,
     };
-    let admitted = admit(route, client, &head, now)?; // 5
-    let slot = gate.enter(route, client)?; // 6
-    let permit = match admitted {
-        Admitted::Unverified => Permit::passthrough(route, incoming)?,
-        Admitted::Refused(rejection) => {
-            Permit::observed(route, Refused::unread(rejection, incoming))?
+    let (arriving, slot) = match &route.handshakes {
+        None => (incoming.into(), None),
+        Some(handshakes) => {
+            let asked = (route, &**handshakes);
+            let seen = (&parts, &head);
+            match handshake::answer(gate, asked, client, seen, incoming, now, entry).await? {
+                handshake::Step::Answered(response) => return Ok(response), // 4
+                handshake::Step::GoesOn(arriving, slot) => (arriving, slot),
+            }
         }
-        Admitted::Pending(pending) => match verify(gate, route, &head, incoming, pending).await {
-            Ok((verified, event, reserved)) => Permit::verified(verified, event, reserved),
-            Err(refused) => Permit::observed(route, refused)?,
-        },
+    };
+    let admitted = admit(route, client, &head, now)?; // 5
+    let slot = match slot {
+        Some(slot) => slot,
+        None => gate.enter(route, client)?, // 6
+    };
+    let permit = match admitted {
+        Admitted::Unverified => Permit::passthrough(route, arriving)?,
+        Admitted::Refused(rejection) => {
+            Permit::observed(route, Refused::unread(rejection, arriving))?
+        }
+        Admitted::Pending(pending) => {
+            match verify(gate, route, &head, arriving, pending, now).await {
+                Ok(Passed::Handshake(answer)) => return Ok(handshake::told(*answer, entry)),
+                Ok(Passed::Event(verified, event, reserved)) => {
+                    Permit::verified(verified, event, reserved)
+                }
+                Err(refused) => Permit::observed(route, refused)?,
+            }
+        }
     };
     note(entry, &permit);
     let passage = forward::Passage {
@@ -116,19 +137,42 @@ fn admit<'r>(
     }
 }
 
+/// What a request is that passed everything.
+enum Passed {
+    Event(Verified, Event, Reserved),
+    /// A question that is answered only to whom it is known to come from.
+    Handshake(Box<crate::handshake::Answer>),
+}
+
 /// The body, what is bound to it, and the event it tells of.
 async fn verify(
     gate: &Gate,
     route: &Route,
     head: &Head<'_>,
-    incoming: Incoming,
+    arriving: Arriving,
     mut pending: Pending<'_>,
-) -> Result<(Verified, Event, Reserved), Refused> {
+    now: Moment,
+) -> Result<Passed, Refused> {
     let time = gate.limits.body_timeout;
     let hash = |chunk: &[u8]| pending.update(chunk);
     let intake::Whole { body, reserved } =
-        intake::read(incoming, route.body_limit, time, &gate.buffered, hash).await?; // 7
+        intake::read(arriving, route.body_limit, time, &gate.buffered, hash).await?; // 7
     let verified = pending.finish(head, body)?; // 8
+    if let Some(handshakes) = &route.handshakes {
+        let body = verified.body();
+        let answer = handshakes.answer(head, Some(body), body.is_empty(), true, now);
+        match answer {
+            Ok(Some(answer)) => return Ok(Passed::Handshake(Box::new(answer))),
+            Ok(None) => {}
+            Err(rejection) => {
+                return Err(Refused {
+                    rejection,
+                    body: verified.into_body(),
+                    rest: None,
+                });
+            }
+        }
+    }
     let text = if route.event.reads_body() {
         verified.body().contiguous()
     } else {
@@ -144,7 +188,7 @@ async fn verify(
     match event {
         Ok(event) => {
             drop(text);
-            Ok((verified, event, reserved))
+            Ok(Passed::Event(verified, event, reserved))
         }
         Err(rejection) => {
             drop(text);
@@ -166,11 +210,11 @@ struct Refused {
 }
 
 impl Refused {
-    fn unread(rejection: Rejection, incoming: Incoming) -> Self {
+    fn unread(rejection: Rejection, arriving: Arriving) -> Self {
         Self {
             rejection,
-            body: crate::verify::Body::default(),
-            rest: Some(incoming),
+            body: arriving.begun,
+            rest: arriving.rest,
         }
     }
 }

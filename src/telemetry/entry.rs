@@ -34,6 +34,10 @@ pub struct Entry<'g> {
     pub series: &'g Series,
     /// Why an observing route would have refused it.
     pub observed: Option<Rejection>,
+    /// Whether it was a provider's handshake, answered here.
+    pub handshake: bool,
+    /// What an operator has to do after this handshake.
+    pub hint: Option<String>,
     /// Bytes of the verified body.
     pub body_bytes: usize,
     /// The name of the secret or key that matched.
@@ -60,6 +64,8 @@ impl<'g> Entry<'g> {
             route: None,
             series,
             observed: None,
+            handshake: false,
+            hint: None,
             body_bytes: 0,
             key: None,
             event_types: Vec::new(),
@@ -90,6 +96,7 @@ impl<'g> Entry<'g> {
     pub fn finish(&mut self, status: StatusCode, rejection: Option<Rejection>) {
         self.finished = true;
         let outcome = match rejection.map(Rejection::fault) {
+            None if self.handshake => Outcome::Handshake,
             None if self.observed.is_some() => Outcome::WouldReject,
             None => Outcome::Forwarded,
             Some(Fault::Client) => Outcome::Rejected,
@@ -145,6 +152,9 @@ impl<'g> Entry<'g> {
             }
             if let Some(key) = &self.key {
                 line.field("secret", key);
+            }
+            if let Some(hint) = &self.hint {
+                line.field("hint", hint);
             }
             line.number("duration_ms", milliseconds(elapsed));
             if let Some(upstream) = self.upstream {

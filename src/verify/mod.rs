@@ -17,6 +17,7 @@ pub mod jwt;
 mod place;
 pub mod public_key;
 mod ring;
+mod shape;
 pub mod shared;
 pub mod signed;
 pub mod template;
@@ -36,6 +37,7 @@ pub use body::Body;
 pub use hash::{Hash, Hasher, Mac};
 pub use place::Place;
 pub use ring::{Held, Ring};
+pub use shape::{Alphabet, AlphabetError, MAX_LENGTH, Shape};
 pub use signed::Claim;
 pub use timestamp::{Freshness, Unit};
 

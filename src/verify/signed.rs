@@ -9,7 +9,7 @@ use super::algorithm::{Algorithm, Salt, SignatureFormat, Signed as Material, Ver
 use super::format::{Field, Format};
 use super::hash::{Hash, Hasher, Mac};
 use super::template::{Context, Template};
-use super::{Body, Encoding, Freshness, Head, Held, Moment, Place, Proof, Ring};
+use super::{Body, Encoding, Freshness, Head, Held, Moment, Place, Proof, Ring, Shape};
 use crate::rejection::Rejection;
 use crate::secret::Secret;
 
@@ -30,6 +30,8 @@ pub struct Signature {
     pub freshness: Option<Freshness>,
     /// How it is checked.
     pub prover: Prover,
+    /// Messages that prove nothing: anybody can have one signed by way of a handshake.
+    pub never: Vec<Shape>,
     /// The name in `X-Gatepost-Verified-By`.
     pub label: &'static str,
 }
@@ -277,6 +279,7 @@ impl Begun<'_> {
             Some(claim) => claim,
             None => step.claim(head, Some(body), now)?,
         };
+        step.refuse_challenges(head, body, &claim)?;
         let mut message = Message {
             step,
             head,
@@ -341,6 +344,36 @@ impl Begun<'_> {
                 Err(Rejection::SignatureMismatch)
             }
         }
+    }
+}
+
+impl Signature {
+    /// Refuses a message that a handshake would sign for anybody.
+    fn refuse_challenges(
+        &self,
+        head: &Head<'_>,
+        body: &Body,
+        claim: &Claim,
+    ) -> Result<(), Rejection> {
+        let Some(longest) = self.never.iter().map(|shape| shape.max).max() else {
+            return Ok(());
+        };
+        let context = Context {
+            head,
+            claim,
+            body: Some(body),
+            secret: &[],
+        };
+        let mut message = Vec::new();
+        self.message.feed(&context, |bytes| {
+            // One byte more than the longest decides as well as all of them.
+            let room = longest.saturating_add(1).saturating_sub(message.len());
+            message.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        })?;
+        if self.never.iter().any(|shape| shape.fits(&message)) {
+            return Err(Rejection::ChallengeAsEvent);
+        }
+        Ok(())
     }
 }
 

@@ -108,6 +108,14 @@ impl Template {
             .any(|part| matches!(part.variable, Variable::Body))
     }
 
+    /// What stands in every message.
+    pub fn literals(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match &part.variable {
+            Variable::Literal(text) => Some(&**text),
+            _ => None,
+        })
+    }
+
     /// Whether the secret stands in the message, which keys a plain digest.
     pub fn has_secret(&self) -> bool {
         self.parts

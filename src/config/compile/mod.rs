@@ -1,8 +1,10 @@
 //! From checked text to the immutable [`Config`]: everything that can fail, fails here.
 
 mod events;
+mod handshake;
 mod listeners;
 mod matching;
+mod oracle;
 mod providers;
 mod routes;
 mod secrets;

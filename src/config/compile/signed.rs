@@ -165,6 +165,7 @@ impl Compiler<'_> {
                 id,
                 freshness: freshness?,
                 prover,
+                never: Vec::new(),
                 label,
             })),
             authenticates,

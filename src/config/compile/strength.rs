@@ -58,7 +58,7 @@ impl Compiler<'_> {
 
     /// What a route says that nothing of it uses: mostly a step that looks elsewhere.
     pub(super) fn warn_unused(&mut self, own: &Table, authenticated: bool) {
-        for key in ["secret", "public_key", "username"] {
+        for key in ["secret", "public_key", "username", "verify_token"] {
             if let Some(entry) = own.entry(key)
                 && !self.used.contains(key)
             {

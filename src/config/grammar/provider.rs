@@ -1,5 +1,6 @@
 //! Provider keys, route keys, and the sources they name.
 
+use super::handshake::HANDSHAKE;
 use super::{COUNT, Choice, Kind, Section, TEXTS, key, section};
 
 macro_rules! provider_keys {
@@ -25,6 +26,18 @@ macro_rules! provider_keys {
             key("public_key", Kind::Secret, "", "The public key of steps that name none."),
             key("username", Kind::Text, "", "The user name of basic steps that name none."),
             key("event", Kind::Table(&EVENT), "", "Where the event is described."),
+            key(
+                "handshake",
+                Kind::OpenList(&Kind::Table(&HANDSHAKE)),
+                "",
+                "Questions of the provider that gatepost answers itself; [] switches a provider's off.",
+            ),
+            key(
+                "verify_token",
+                Kind::Secret,
+                "",
+                "What the provider repeats in a handshake that has one.",
+            ),
             key("samples", Kind::TextTable, "", "Sample bodies for send, by event type."),
             key(
                 "success_status",

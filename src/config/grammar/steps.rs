@@ -263,7 +263,7 @@ const JSON: Key = key(
     "The JSON Pointer into the body to it.",
 );
 const FORM: Key = key("form", Kind::Text, "", "The form field that carries it.");
-const HASH: Key = key(
+pub(super) const HASH: Key = key(
     "hash",
     Kind::OneOf(&["sha256", "sha1", "sha384", "sha512"]),
     "sha256",
@@ -275,14 +275,14 @@ const FORMAT: Key = key(
     "{signature}",
     "How the header is written, with {signature}, {timestamp}, {id}, {key_id}.",
 );
-const ENCODING: Key = key(
+pub(super) const ENCODING: Key = key(
     "encoding",
     Kind::OneOf(&["hex", "base64", "base64url"]),
     "hex",
     "How the bytes of the proof are written.",
 );
 const MESSAGE: Key = key("message", Kind::Text, "{body}", "What was signed.");
-const SECRET_ENCODING: Key = key(
+pub(super) const SECRET_ENCODING: Key = key(
     "secret_encoding",
     Kind::OneOf(&["text", "hex", "base64", "whsec"]),
     "text",
@@ -300,7 +300,7 @@ const TOLERANCE: Key = key(
     "",
     "How far that may be from now, both ways.",
 );
-const SECRET: Key = key("secret", Kind::Secret, "", "This step's own secret.");
+pub(super) const SECRET: Key = key("secret", Kind::Secret, "", "This step's own secret.");
 const PUBLIC_KEY: Key = key(
     "public_key",
     Kind::Secret,

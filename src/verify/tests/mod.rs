@@ -181,6 +181,7 @@ fn step(prover: Prover, encoding: Encoding, format: &str, message: &str) -> Sign
         id: None,
         freshness: None,
         prover,
+        never: Vec::new(),
         label: "test",
     }
 }
