@@ -5,24 +5,26 @@ use gatepost::address::proxy_protocol::{self, Parsed};
 use gatepost::address::{AddressList, ClientSource, Network, Trust};
 use gatepost::config::{self, Environment};
 use gatepost::event::{MAX_BYTES, Parts, Rules, Source, header_value};
-use gatepost::json::Pointer;
+use gatepost::handshake::{Asks, Challenge, Handshake, Handshakes, Kind, Reply, Text};
+use gatepost::json::{Pointer, Selection, Value};
 use gatepost::route::{Pattern, is_ambiguous};
 use gatepost::secret::Secret;
 use gatepost::verify::format::Format;
 use gatepost::verify::jwt::{ALGORITHMS, Jwt, Key};
 use gatepost::verify::public_key::PublicKey;
 use gatepost::verify::template::Template;
-use gatepost::verify::{Body, Head, Held, Moment, Plan, Ring, Step};
+use gatepost::verify::{Alphabet, Body, Head, Held, Moment, Place, Plan, Ring, Shape, Step};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// A target and its name: that of its corpus folder.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const ALL: [Target; 9] = [
+pub const ALL: [Target; 10] = [
     ("address", address),
     ("event", event),
     ("format", format),
+    ("handshake", handshake),
     ("jwt", jwt),
     ("path", path),
     ("proxy_protocol", proxy),
@@ -129,6 +131,79 @@ pub fn format(data: &[u8]) {
         {
             assert!((1..=16).contains(&parsed.signatures.len()));
         }
+    }
+}
+
+/// Handshakes: whatever is asked, what is answered is JSON, holds nothing of another alphabet, and is
+/// no longer than the challenge allows.
+pub fn handshake(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let mut lines = text.split('\n');
+    let (query, alphabet) = (lines.next(), lines.next().unwrap_or_default());
+    let body = Body::from(bytes::Bytes::copy_from_slice(
+        lines.next().unwrap_or_default().as_bytes(),
+    ));
+    // Any outcome will do.
+    let _ = Alphabet::parse(alphabet);
+    drop(Text::json(query.unwrap_or_default()));
+    let shape = Shape {
+        alphabet: Alphabet::unmarked(),
+        min: 1,
+        max: 64,
+    };
+    let json = || Place::json(Pointer::parse("/challenge").expect("a pointer"));
+    let of = |place: Place, members| Handshake {
+        method: http::Method::POST,
+        signed: false,
+        asks: Asks {
+            members,
+            any_body: true,
+            ..Asks::default()
+        },
+        challenge: Some(Challenge { place, shape }),
+        proof: None,
+        reply: Reply {
+            status: http::StatusCode::OK,
+            kind: Kind::Json(Text::json(r#"{"a":"{challenge}"}"#).expect("JSON")),
+            headers: Vec::new(),
+            public_url: String::new(),
+        },
+        hint: None,
+    };
+    let handshakes = Handshakes {
+        all: vec![
+            of(Place::Query("c".into()), None),
+            of(json(), Some(vec!["challenge".into()])),
+            of(json(), None),
+        ],
+        verify_token: None,
+        username: String::new(),
+    };
+    let headers = HeaderMap::new();
+    let head = Head {
+        method: "POST",
+        path: "/",
+        query,
+        headers: &headers,
+    };
+    let now = Moment::from_second(1_700_000_000).expect("a time");
+    let empty = body.is_empty();
+    if let Ok(Some(answer)) = handshakes.answer(&head, Some(&body), empty, false, now) {
+        let pointer = [Pointer::parse("/a").expect("a pointer")];
+        let found = Selection::new(&pointer)
+            .read(&answer.body)
+            .expect("an answer is JSON")
+            .found;
+        let Some([Value::Text(told)]) = found.first().map(|found| &*found.values) else {
+            panic!("not one text");
+        };
+        assert!(shape.fits(told.as_bytes()) && !told.contains(['<', '>', '&']));
+        assert_ne!(
+            handshakes.asked(&head, empty),
+            gatepost::handshake::Asked::No
+        );
     }
 }
 

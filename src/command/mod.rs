@@ -6,6 +6,7 @@ mod client;
 mod demo;
 mod health;
 mod providers;
+mod question;
 mod send;
 mod serve;
 

@@ -133,7 +133,7 @@ impl Proof {
                 if values.verify_token.is_empty() {
                     return None;
                 }
-                hash.of(&Secret::new(message.fill(values)).expose())
+                hash.of(Secret::new(message.fill(values)).expose())
             }
             Prover::Hmac(keys) => {
                 let mut mac = keys.candidates(now, None).next()?.key.start();

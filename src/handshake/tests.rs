@@ -41,13 +41,13 @@ fn text(place: Place, text: &str) -> Condition {
     is(place, Wanted::Text(text.into()))
 }
 
-fn challenge(place: Place, alphabet: &str, max: usize) -> Option<Challenge> {
+fn challenge(place: Place, alphabet: &str, max: usize) -> Challenge {
     let shape = Shape {
         alphabet: Alphabet::parse(alphabet).unwrap(),
         min: 1,
         max,
     };
-    Some(Challenge { place, shape })
+    Challenge { place, shape }
 }
 
 fn handshake(method: Method, when: Vec<Condition>, kind: Kind) -> Handshake {
@@ -148,7 +148,7 @@ fn plain(text: &str) -> Kind {
 #[test]
 fn a_token_is_compared_last_and_a_wrong_one_is_told() {
     let handshakes = all(Handshake {
-        challenge: challenge(query("hub.challenge"), "0-9A-Za-z", 16),
+        challenge: Some(challenge(query("hub.challenge"), "0-9A-Za-z", 16)),
         ..handshake(
             Method::GET,
             vec![
@@ -230,7 +230,7 @@ fn members_are_exactly_those_and_each_once() {
             members: Some(vec!["challenge".into()]),
             ..Asks::default()
         },
-        challenge: challenge(json("/challenge"), "a-z\"\\ ", 16),
+        challenge: Some(challenge(json("/challenge"), "a-z\"\\ ", 16)),
         ..handshake(
             Method::POST,
             Vec::new(),
@@ -279,7 +279,7 @@ fn a_proof_is_made_over_the_challenge_and_nothing_else() {
         })
     };
     let handshakes = all(Handshake {
-        challenge: challenge(query("crc_token"), "A-Za-z0-9._~+/=-", 64),
+        challenge: Some(challenge(query("crc_token"), "A-Za-z0-9._~+/=-", 64)),
         proof: proof(Hash::Sha256, Encoding::Base64),
         ..handshake(
             Method::GET,
@@ -312,7 +312,7 @@ fn a_proof_is_made_over_the_challenge_and_nothing_else() {
 #[test]
 fn a_digest_is_made_over_challenge_token_and_url() {
     let handshakes = all(Handshake {
-        challenge: challenge(query("challenge_code"), "a-z0-9", 64),
+        challenge: Some(challenge(query("challenge_code"), "a-z0-9", 64)),
         proof: Some(Proof {
             prover: Prover::Digest {
                 hash: Hash::Sha256,
@@ -365,7 +365,7 @@ fn a_signed_question_is_answered_after_verification_only() {
 #[test]
 fn headers_are_repeated_as_they_came() {
     let mut one = Handshake {
-        challenge: challenge(header("x-hook-secret"), "a-f0-9", 64),
+        challenge: Some(challenge(header("x-hook-secret"), "a-f0-9", 64)),
         ..handshake(Method::POST, Vec::new(), Kind::Empty)
     };
     one.reply.headers = vec![(
@@ -393,10 +393,7 @@ fn headers_are_repeated_as_they_came() {
         twice.answer(&all(one.clone()), false),
         Err(Rejection::HandshakeMalformed)
     );
-    let with_body = Sent {
-        body: "{}",
-        ..asks.clone()
-    };
+    let with_body = Sent { body: "{}", ..asks };
     assert_eq!(with_body.answer(&all(one.clone()), false), Ok(None));
     one.asks.any_body = true;
     assert!(with_body.answer(&all(one), false).unwrap().is_some());

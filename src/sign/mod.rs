@@ -326,7 +326,8 @@ fn name<K>(keys: &Ring<K>, now: Moment) -> Option<String> {
         .map(|held| held.name.to_string())
 }
 
-fn percent_encoded(text: &str) -> String {
+/// A text as part of a query.
+pub fn percent_encoded(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {

@@ -37,7 +37,7 @@ pub use body::Body;
 pub use hash::{Hash, Hasher, Mac};
 pub use place::Place;
 pub use ring::{Held, Ring};
-pub use shape::{Alphabet, AlphabetError, MAX_LENGTH, Shape};
+pub use shape::{Alphabet, AlphabetError, Shape};
 pub use signed::Claim;
 pub use timestamp::{Freshness, Unit};
 

@@ -5,9 +5,6 @@
 
 use std::fmt;
 
-/// No challenge of any provider is longer.
-pub const MAX_LENGTH: usize = 1024;
-
 /// A set of visible ASCII characters and the space.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Alphabet(u128);

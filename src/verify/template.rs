@@ -110,9 +110,12 @@ impl Template {
 
     /// What stands in every message.
     pub fn literals(&self) -> impl Iterator<Item = &str> {
-        self.parts.iter().filter_map(|part| match &part.variable {
-            Variable::Literal(text) => Some(&**text),
-            _ => None,
+        self.parts.iter().filter_map(|part| {
+            if let Variable::Literal(text) = &part.variable {
+                Some(&**text)
+            } else {
+                None
+            }
         })
     }
 

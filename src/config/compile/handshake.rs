@@ -375,7 +375,13 @@ impl Compiler<'_> {
         }
         for (span, text) in &texts {
             let message = if text.has_verify_token() {
-                "`verify_token` is a secret: whoever asks would be told it"
+                self.problems.error(
+                    *span,
+                    "`verify_token` is a secret: whoever asks would be told it",
+                    "not for an answer",
+                    "take it out: only the `message` of a digest proof may hold it",
+                );
+                return None;
             } else if text.has_challenge() && !challenged {
                 "there is no `challenge` to repeat"
             } else if text.has_proof() && !proved {

@@ -11,13 +11,21 @@ use crate::handshake::{Handshakes, Prover};
 use crate::route::{Mode, Route};
 use crate::secret::Secret;
 use crate::verify::signed;
-use crate::verify::{Plan, Shape, Step};
+use crate::verify::{Plan, Ring, Shape, Step};
 
 /// A text that anybody can have signed: under which keys, and which texts.
 struct Oracle {
     keys: Vec<Secret>,
     /// `None` for a digest, whose message is more than the challenge.
     shape: Option<Shape>,
+    /// The route that has it.
+    route: Span,
+}
+
+/// What cannot be closed, and what to do; the place is the oracle's route, or that of the step.
+enum Open {
+    Digest,
+    Tokens,
 }
 
 impl Compiler<'_> {
@@ -25,8 +33,9 @@ impl Compiler<'_> {
     pub(super) fn close_oracles(&mut self, routes: &mut [Route], spans: &[Span]) {
         let oracles: Vec<Oracle> = routes
             .iter()
-            .filter_map(|route| route.handshakes.as_deref())
-            .flat_map(oracles)
+            .zip(spans)
+            .filter_map(|(route, span)| Some((route.handshakes.as_deref()?, *span)))
+            .flat_map(|(handshakes, span)| oracles(handshakes, span))
             .collect();
         if oracles.is_empty() {
             return;
@@ -36,15 +45,28 @@ impl Compiler<'_> {
                 continue;
             };
             for oracle in &oracles {
-                if let Some((what, fix)) = close(plan, oracle) {
-                    self.problems.error(*span, what, "would be forgeable", fix);
+                let (place, what, fix) = match close(plan, oracle) {
+                    None => continue,
+                    Some(Open::Digest) => (
+                        oracle.route,
+                        "the `verify_token` of this handshake is the secret of a step as well",
+                        "let the provider's dashboard make another token",
+                    ),
+                    Some(Open::Tokens) => (
+                        *span,
+                        "a handshake signs texts with dots under the secret of this route's tokens: it would sign tokens",
+                        "take the `.` out of the challenge's `alphabet`, or give the two their own secrets",
+                    ),
+                };
+                if !self.problems.has_error_at(place) {
+                    self.problems.error(place, what, "would be forgeable", fix);
                 }
             }
         }
     }
 }
 
-fn oracles(handshakes: &Handshakes) -> Vec<Oracle> {
+fn oracles(handshakes: &Handshakes, route: Span) -> Vec<Oracle> {
     let of = |one: &crate::handshake::Handshake| {
         let shape = one.challenge.as_ref().map(|challenge| challenge.shape);
         Some(match &one.proof.as_ref()?.prover {
@@ -55,23 +77,25 @@ fn oracles(handshakes: &Handshakes) -> Vec<Oracle> {
                     .map(|held| held.key.secret().clone())
                     .collect(),
                 shape,
+                route,
             },
             Prover::Digest { .. } => Oracle {
                 keys: handshakes
                     .verify_token
                     .iter()
-                    .flat_map(|tokens| tokens.all())
+                    .flat_map(Ring::all)
                     .map(|held| held.key.clone())
                     .collect(),
                 shape: None,
+                route,
             },
         })
     };
     handshakes.all.iter().filter_map(of).collect()
 }
 
-/// Makes every step of `plan` safe from `oracle`, or says what is wrong and what to do.
-fn close(plan: &mut Plan, oracle: &Oracle) -> Option<(&'static str, &'static str)> {
+/// Makes every step of `plan` safe from `oracle`, or says why it cannot be.
+fn close(plan: &mut Plan, oracle: &Oracle) -> Option<Open> {
     let shares = |secret: &[u8]| oracle.keys.iter().any(|key| key.matches(secret));
     for step in plan.groups.iter_mut().flatten() {
         let shared = match step {
@@ -82,7 +106,7 @@ fn close(plan: &mut Plan, oracle: &Oracle) -> Option<(&'static str, &'static str
                     .any(|held| shares(held.key.secret().expose())),
                 signed::Prover::Digest { secrets, .. } => secrets
                     .iter()
-                    .flat_map(|secrets| secrets.all())
+                    .flat_map(Ring::all)
                     .any(|held| shares(held.key.expose())),
                 signed::Prover::PublicKey { .. } => false,
             },
@@ -98,10 +122,7 @@ fn close(plan: &mut Plan, oracle: &Oracle) -> Option<(&'static str, &'static str
             continue;
         }
         let Some(shape) = oracle.shape else {
-            return Some((
-                "the `verify_token` of a handshake is the secret of a step as well",
-                "let the provider's dashboard make another token",
-            ));
+            return Some(Open::Digest);
         };
         match step {
             Step::Signature(step) => {
@@ -116,10 +137,7 @@ fn close(plan: &mut Plan, oracle: &Oracle) -> Option<(&'static str, &'static str
             }
             // What is signed of a token has a dot between header and claims.
             Step::Jwt(_) if shape.alphabet.has(b'.') => {
-                return Some((
-                    "a handshake signs texts with dots under the secret of this route's tokens: it would sign tokens",
-                    "take the `.` out of the challenge's `alphabet`, or give the two their own secrets",
-                ));
+                return Some(Open::Tokens);
             }
             Step::Jwt(_) | Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) => {}
         }

@@ -2,7 +2,6 @@
 
 use super::steps::{ENCODING, HASH, SECRET, SECRET_ENCODING};
 use super::{Choice, Key, Kind, Section, key, section};
-use crate::verify::MAX_LENGTH;
 
 /// One question and its answer.
 pub static HANDSHAKE: Section = section(
@@ -81,10 +80,7 @@ static CONDITION: Section = Section {
     choice: Choice::ExactlyOne(&["header", "query", "json", "form"]),
 };
 
-const LENGTH: Kind = Kind::Integer {
-    min: 1,
-    max: MAX_LENGTH as i64,
-};
+const LENGTH: Kind = Kind::Integer { min: 1, max: 1024 };
 
 /// `challenge` of a handshake.
 pub static CHALLENGE: Section = Section {

@@ -92,12 +92,15 @@ when = [{ json = "/event", equals = "ping" }]
 reply = { status = 200 }
 "#;
 
-fn start(app: &Upstream) -> Gatepost {
+fn setup(app: &Upstream) -> Setup {
     Setup::new(app)
         .env("SECRET", SECRET)
         .env("TOKEN", TOKEN)
         .toml(ROUTES)
-        .start()
+}
+
+fn start(app: &Upstream) -> Gatepost {
+    setup(app).start()
 }
 
 fn get(target: &str) -> Delivery {
@@ -350,13 +353,12 @@ fn an_unsigned_body_is_read_as_far_as_a_handshake_can_go() {
     let chunked = |body: &str, signature: Option<&str>| {
         let mut text = String::from("POST /body HTTP/1.1\r\nHost: hooks.example\r\n");
         if let Some(signature) = signature {
-            text.push_str(&format!("X-Sig: {signature}\r\n"));
+            text.extend(["X-Sig: ", signature, "\r\n"]);
         }
         text.push_str("Transfer-Encoding: chunked\r\n\r\n");
         for piece in body.as_bytes().chunks(3000) {
-            text.push_str(&format!("{:x}\r\n", piece.len()));
-            text.push_str(std::str::from_utf8(piece).unwrap());
-            text.push_str("\r\n");
+            let length = format!("{:x}\r\n", piece.len());
+            text.extend([&length, std::str::from_utf8(piece).unwrap(), "\r\n"]);
         }
         text + "0\r\n\r\n"
     };
@@ -433,7 +435,7 @@ fn headers_and_heads_are_answered_and_the_operator_is_told() {
     );
     gate.refuses(
         "twice",
-        &asks.clone().header("X-Hook-Secret", "00"),
+        &asks.header("X-Hook-Secret", "00"),
         400,
         "handshake_malformed",
     );
@@ -464,4 +466,47 @@ fn an_observing_route_answers_too_and_a_limited_one_counts() {
     let ping = Delivery::post("/rated").body(r#"{"event":"ping"}"#);
     answers(&gate, "first", &ping, 200, None, "");
     gate.refuses("second", &ping, 429, "rate_limited");
+}
+
+#[test]
+fn send_asks_what_the_provider_would_ask() {
+    let app = Upstream::recording();
+    let gate = start(&app);
+    let caller = setup(&app);
+    let to = gate.address.to_string();
+    for (words, code, told) in [
+        (&["/token", "--handshake"][..], 0, "200 answered"),
+        (&["/crc", "--handshake"], 0, "sha256="),
+        (&["/signed", "--handshake"], 0, "200 answered"),
+        (&["/signed", "--handshake=2"], 0, "204 answered"),
+        (&["/body", "--handshake"], 0, "{\"challenge\":"),
+        (&["/header", "--handshake=1"], 0, "200 answered"),
+        (&["/header", "--handshake=2"], 0, "HEAD /header"),
+        (&["/observed", "--handshake"], 0, "200 answered"),
+        (&["/rated", "--handshake"], 0, "200 answered"),
+        (
+            &["/signed", "--handshake", "--tamper", "key"],
+            1,
+            "401 refused",
+        ),
+        (
+            &["/signed", "--handshake", "--tamper", "missing"],
+            1,
+            "401 refused",
+        ),
+        (
+            &["/token", "--handshake", "--tamper", "key"],
+            1,
+            "not signed",
+        ),
+        (&["/signed", "--handshake=3"], 1, "2 handshakes"),
+        (&["/sibling", "--handshake"], 1, "no handshake"),
+    ] {
+        let output = caller.run(&[&["send", "--to", &to], words].concat());
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
+        assert!(said.contains(told), "{words:?}: {said}");
+        assert!(!said.contains(TOKEN) && !said.contains(SECRET), "{said}");
+    }
+    assert_eq!(app.requests().len(), 0);
 }
