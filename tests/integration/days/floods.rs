@@ -46,16 +46,18 @@ fn flood(name: &str, bound: usize, attack: impl Fn(SocketAddr, &AtomicBool) + Sy
             });
         }
         let started = std::time::Instant::now();
-        let (mut meanwhile, mut peak) = (Duration::ZERO, 0);
+        let (mut times, mut peak) = (Vec::new(), 0);
         while started.elapsed() < LAST {
-            meanwhile = meanwhile.max(valid_request_takes(&gate));
+            times.push(valid_request_takes(&gate));
             peak = peak.max(resident(&gate));
         }
         over.store(true, Ordering::Relaxed);
-        (meanwhile, peak)
+        // Nine of ten: a busy machine stops any process for a moment, a flood slows all requests.
+        times.sort_unstable();
+        (times[times.len() * 9 / 10], peak)
     });
     eprintln!(
-        "flood: {name}: a valid request takes {quiet:?} alone, {meanwhile:?} meanwhile; memory {} \
+        "flood: {name}: a valid request takes {quiet:?} alone, nine of ten {meanwhile:?} at most meanwhile; memory {} \
          before, {} at most",
         mib(before),
         mib(peak)
