@@ -75,8 +75,9 @@ fn busy() -> u32 {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap();
     let waiting: f64 = load.split(' ').next().unwrap().parse().unwrap();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let cores = f64::from(u32::try_from(cores).unwrap());
     (1..64)
-        .find(|times| f64::from(*times) * cores as f64 >= waiting)
+        .find(|times| f64::from(*times) * cores >= waiting)
         .unwrap_or(64)
 }
 
