@@ -50,3 +50,5 @@ mod schemes;
 mod tls;
 /// Apps that are down, slow, broken or lying.
 mod upstream;
+/// What providers publish as genuine, and every change of one byte of it.
+mod vectors;
