@@ -79,6 +79,12 @@ rejections! {
     RateLimited, "rate_limited", TOO_MANY_REQUESTS, Client,
         "the client sends more than the route's `rate`",
         "raise `rate` of the route if the provider's bursts are larger";
+    CertificateMissing, "certificate_missing", UNAUTHORIZED, Client,
+        "the connection has no client certificate",
+        "let the provider present its certificate to gatepost itself: TLS must not end before it";
+    CertificateWrong, "certificate_wrong", UNAUTHORIZED, Client,
+        "the client certificate has none of the names or fingerprints of the route",
+        "compare `san_dns`, `san_uri` or `fingerprint` of the step with the provider's certificate (openssl x509 -noout -ext subjectAltName -fingerprint -sha256)";
     CredentialMissing, "credential_missing", UNAUTHORIZED, Client,
         "the credential is not in the request",
         "set the credential in the provider's dashboard, and check that no proxy in front removes the header";

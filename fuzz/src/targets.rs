@@ -243,7 +243,7 @@ pub fn jwt(data: &[u8]) {
         query: None,
         headers: &headers,
     };
-    let client = std::net::Ipv4Addr::LOCALHOST.into();
+    let client = std::net::IpAddr::from(std::net::Ipv4Addr::LOCALHOST);
     let refusal = plan
         .admit(client, &head, Moment::UNIX_EPOCH)
         .expect_err("nobody signed this");

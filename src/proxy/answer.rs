@@ -82,7 +82,7 @@ pub async fn respond(
     let version = request.version();
     let mut entry = gate.entry();
     // Boxed, so that an idle connection keeps no room for it.
-    let line = handle(&gate, &pool, peer, request, Moment::now(), &mut entry);
+    let line = handle(&gate, &pool, &peer, request, Moment::now(), &mut entry);
     let outcome = super::panic::caught(Box::pin(line))
         .await
         .unwrap_or_else(|| {

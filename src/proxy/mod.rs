@@ -11,6 +11,7 @@ mod permit;
 mod rate;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::{Request, Response};
@@ -26,15 +27,17 @@ use crate::rejection::Rejection;
 use crate::route::{Mode, Route};
 use crate::telemetry::Entry;
 use crate::upstream::Pool;
-use crate::verify::{Head, Moment, Pending, Verified};
+use crate::verify::{Caller, Certificate, Head, Moment, Pending, Verified};
 
 /// What is known of the connection a request came on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Peer {
     /// The other end, or what a trusted PROXY header said it is.
     pub address: IpAddr,
     /// Whether it came over TLS.
     pub secure: bool,
+    /// The certificate it was opened with, if any.
+    pub certificate: Option<Arc<Certificate>>,
     /// Whether the process is stopping: then a connection ends with its answer.
     pub draining: bool,
 }
@@ -46,7 +49,7 @@ pub struct Peer {
 async fn handle<'g>(
     gate: &'g Gate,
     pool: &Pool,
-    peer: Peer,
+    peer: &Peer,
     request: Request<Incoming>,
     now: Moment,
     entry: &mut Entry<'g>,
@@ -74,7 +77,11 @@ async fn handle<'g>(
             }
         }
     };
-    let admitted = admit(route, client, &head, now)?; // 5
+    let caller = Caller {
+        address: client,
+        certificate: peer.certificate.as_deref(),
+    };
+    let admitted = admit(route, caller, &head, now)?; // 5
     let slot = match slot {
         Some(slot) => slot,
         None => gate.enter(route, client)?, // 6
@@ -121,12 +128,12 @@ enum Admitted<'r> {
 /// The address list, then what needs no body. A route that only observes lets the refused go on.
 fn admit<'r>(
     route: &'r Route,
-    client: IpAddr,
+    caller: Caller<'_>,
     head: &Head<'_>,
     now: Moment,
 ) -> Result<Admitted<'r>, Rejection> {
     let admitted = |plan: &'r crate::verify::Plan| {
-        let pending = plan.admit(client, head, now)?;
+        let pending = plan.admit(caller, head, now)?;
         framing::require_plain_body(head.headers)?;
         Ok(Admitted::Pending(pending))
     };

@@ -80,7 +80,7 @@ pub fn sign(
 
 fn covers_body(step: &Step) -> bool {
     match step {
-        Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) => false,
+        Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Mtls(_) => false,
         Step::Jwt(jwt) => jwt.body_hash.is_some(),
         Step::Signature(signature) => signature.message.covers_body(),
     }
@@ -117,6 +117,9 @@ impl Signer<'_> {
                 self.header(&step.header, [b"Bearer ", &*token].concat())
             }
             Step::Jwt(step) => self.token(step),
+            Step::Mtls(_) => Err(SignError(
+                "the connection's certificate proves it, and this command has none: send it with curl --cert",
+            )),
             Step::Signature(step) => self.signature(step),
         }
     }

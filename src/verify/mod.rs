@@ -11,6 +11,7 @@
 
 pub mod algorithm;
 mod body;
+mod certificate;
 pub mod format;
 mod hash;
 pub mod jwt;
@@ -34,6 +35,7 @@ use jiff::Timestamp;
 
 pub use crate::encoding::Encoding;
 pub use body::Body;
+pub use certificate::{Certificate, Mtls};
 pub use hash::{Hash, Hasher, Mac};
 pub use place::Place;
 pub use ring::{Held, Ring};
@@ -58,6 +60,25 @@ pub struct Head<'a> {
     pub query: Option<&'a str>,
     /// The headers.
     pub headers: &'a HeaderMap,
+}
+
+/// Who sends a request, as far as the connection tells.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// The client address.
+    pub address: IpAddr,
+    /// The certificate of the connection, verified by TLS.
+    pub certificate: Option<&'a Certificate>,
+}
+
+impl From<IpAddr> for Caller<'_> {
+    /// A caller without a certificate.
+    fn from(address: IpAddr) -> Self {
+        Self {
+            address,
+            certificate: None,
+        }
+    }
 }
 
 /// One step passed: how, and with which key.
@@ -89,6 +110,8 @@ pub enum Step {
     Bearer(shared::Bearer),
     /// A signed token.
     Jwt(Box<jwt::Jwt>),
+    /// The certificate of the connection.
+    Mtls(Box<Mtls>),
     /// A signature over a message.
     Signature(Box<signed::Signature>),
 }
@@ -152,23 +175,24 @@ pub struct Refused {
 impl Plan {
     /// Checks the address, then everything that needs no body, so that a wrong credential never
     /// costs a body read.
-    pub fn admit(
+    pub fn admit<'c>(
         &self,
-        client: IpAddr,
+        caller: impl Into<Caller<'c>>,
         head: &Head<'_>,
         now: Moment,
     ) -> Result<Pending<'_>, Rejection> {
+        let caller = caller.into();
         if self
             .addresses
             .as_ref()
-            .is_some_and(|list| !list.contains(client))
+            .is_some_and(|list| !list.contains(caller.address))
         {
             return Err(Rejection::IpNotAllowed);
         }
         let groups = self
             .groups
             .iter()
-            .map(|steps| Group::begin(steps, head, now))
+            .map(|steps| Group::begin(steps, caller, head, now))
             .collect::<Result<_, _>>()?;
         Ok(Pending {
             now,
@@ -225,11 +249,16 @@ impl Pending<'_> {
 }
 
 impl<'p> Group<'p> {
-    fn begin(steps: &'p [Step], head: &Head<'_>, now: Moment) -> Result<Self, Rejection> {
+    fn begin(
+        steps: &'p [Step],
+        caller: Caller<'_>,
+        head: &Head<'_>,
+        now: Moment,
+    ) -> Result<Self, Rejection> {
         let mut open = Vec::new();
         let mut refusal = None;
         for step in steps {
-            match step.begin(head, now) {
+            match step.begin(caller, head, now) {
                 Ok(Progress::Passed(proof)) => return Ok(Self::Passed(proof)),
                 Ok(Progress::NeedsBody(begun)) => open.push(begun),
                 Err(rejection) => refusal = Some(nearer(refusal, rejection)),
@@ -273,6 +302,7 @@ impl Step {
             Self::Basic(_) => "basic",
             Self::Bearer(_) => "bearer",
             Self::Jwt(step) => step.algorithms.first().map_or("jwt", |known| known.label),
+            Self::Mtls(_) => "mtls",
             Self::Signature(step) => step.label,
         }
     }
@@ -289,7 +319,12 @@ enum Progress<'p> {
 }
 
 impl Step {
-    fn begin(&self, head: &Head<'_>, now: Moment) -> Result<Progress<'_>, Rejection> {
+    fn begin(
+        &self,
+        caller: Caller<'_>,
+        head: &Head<'_>,
+        now: Moment,
+    ) -> Result<Progress<'_>, Rejection> {
         match self {
             Self::ApiKey(step) if step.place.needs_body() => {
                 Ok(Progress::NeedsBody(Begun::ApiKey(step)))
@@ -301,6 +336,7 @@ impl Step {
                 jwt::Outcome::Passed(proof) => Progress::Passed(proof),
                 jwt::Outcome::NeedsBody(begun) => Progress::NeedsBody(Begun::Jwt(begun)),
             }),
+            Self::Mtls(step) => step.verify(caller.certificate).map(Progress::Passed),
             Self::Signature(step) => step
                 .begin(head, now)
                 .map(|begun| Progress::NeedsBody(Begun::Signature(begun))),
@@ -314,7 +350,9 @@ fn nearer(earlier: Option<Rejection>, later: Rejection) -> Rejection {
     let absent = |rejection: Rejection| {
         matches!(
             rejection,
-            Rejection::CredentialMissing | Rejection::SignatureMissing
+            Rejection::CertificateMissing
+                | Rejection::CredentialMissing
+                | Rejection::SignatureMissing
         )
     };
     match earlier {

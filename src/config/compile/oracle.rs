@@ -116,7 +116,7 @@ fn close(plan: &mut Plan, oracle: &Oracle) -> Option<Open> {
                 .iter()
                 .any(|held| held.key.shared_secret().is_some_and(shares)),
             // Not computed from anything: a proof does not tell the secret.
-            Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) => false,
+            Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Mtls(_) => false,
         };
         if !shared {
             continue;
@@ -139,7 +139,7 @@ fn close(plan: &mut Plan, oracle: &Oracle) -> Option<Open> {
             Step::Jwt(_) if shape.alphabet.has(b'.') => {
                 return Some(Open::Tokens);
             }
-            Step::Jwt(_) | Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) => {}
+            Step::Jwt(_) | Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Mtls(_) => {}
         }
     }
     None

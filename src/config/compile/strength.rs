@@ -91,7 +91,7 @@ impl Compiler<'_> {
         let covered = steps().any(|step| match step {
             Step::Signature(signature) => signature.message.covers_body(),
             Step::Jwt(token) => token.body_hash.is_some(),
-            Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) => false,
+            Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Mtls(_) => false,
         });
         if signed && !covered {
             let node = own.get("provider").or_else(|| own.get("path"));

@@ -3,7 +3,9 @@
 use super::{Choice, Key, Kind, Section, key, section};
 
 /// Every scheme; a section's name is the scheme's.
-pub static SCHEMES: &[&Section] = &[&API_KEY, &BASIC, &BEARER, &DIGEST, &HMAC, &JWT, &SIGNATURE];
+pub static SCHEMES: &[&Section] = &[
+    &API_KEY, &BASIC, &BEARER, &DIGEST, &HMAC, &JWT, &MTLS, &SIGNATURE,
+];
 
 /// `{ any = [ … ] }` in place of a step.
 pub static STEP_ANY: Section = section(
@@ -169,6 +171,32 @@ static JWT: Section = section(
     ],
 );
 
+static MTLS: Section = section(
+    "mtls",
+    "The client certificate of the connection, which `client_ca` of `[server.tls]` has verified.",
+    &[
+        SCHEME,
+        key(
+            "san_dns",
+            TEXT_OR_TEXTS,
+            "",
+            "DNS names, of which the certificate must have one.",
+        ),
+        key(
+            "san_uri",
+            TEXT_OR_TEXTS,
+            "",
+            "URIs, of which the certificate must have one.",
+        ),
+        key(
+            "fingerprint",
+            TEXT_OR_TEXTS,
+            "",
+            "SHA-256 of the certificates that may call, in hex.",
+        ),
+    ],
+);
+
 static SIGNATURE: Section = Section {
     name: "signature",
     doc: "A public-key signature of the message.",
@@ -239,6 +267,7 @@ const SCHEME: Key = key(
         "digest",
         "hmac",
         "jwt",
+        "mtls",
         "signature",
     ]),
     "",
