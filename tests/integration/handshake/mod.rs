@@ -1,5 +1,7 @@
 //! What a provider asks before it sends events: answered here, exactly then, and never by the app.
 
+mod shipped;
+
 use crate::harness::{Delivery, Gatepost, Response, Setup, Upstream};
 use crate::signing::{base64, hex, hmac, now};
 
