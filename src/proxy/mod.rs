@@ -9,18 +9,22 @@ mod intake;
 mod panic;
 mod permit;
 mod rate;
+mod study;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 
 pub use answer::{ResponseBody, respond};
 pub use gate::{Gate, Slot};
+pub use study::Student;
 
 use self::intake::Arriving;
 use self::permit::{Ground, Permit};
+use self::study::Case;
 use crate::budget::Reserved;
 use crate::event::{self, Event};
 use crate::rejection::Rejection;
@@ -53,13 +57,19 @@ async fn handle<'g>(
     request: Request<Incoming>,
     now: Moment,
     entry: &mut Entry<'g>,
+    case: &mut Option<Case>,
 ) -> Result<Response<ResponseBody>, Rejection> {
     let (parts, incoming) = request.into_parts();
     entry.head(&parts);
+    entry.peer = Some(peer.address);
     let host = framing::require_unambiguous(&parts)?; // 1
     let client = gate.trust.client(peer.address, &parts.headers)?; // 2
     entry.client = Some(client);
-    let route = gate.find(host, &parts, entry)?; // 3
+    // A refusal is examined after the answer: what that takes is kept, if it is due.
+    let study = |route, body| gate.desk.case(route, peer.address, &parts, body, now);
+    let route = gate
+        .find(host, &parts, entry)
+        .inspect_err(|_| *case = study(None, None))?; // 3
     let head = Head {
         method: parts.method.as_str(),
         path: parts.uri.path(),
@@ -81,7 +91,10 @@ async fn handle<'g>(
         address: client,
         certificate: peer.certificate.as_deref(),
     };
-    let admitted = admit(route, caller, &head, now)?; // 5
+    let started = Instant::now();
+    let admitted =
+        admit(route, caller, &head, now).inspect_err(|_| *case = study(Some(route), None))?; // 5
+    entry.verify = started.elapsed();
     let slot = match slot {
         Some(slot) => slot,
         None => gate.enter(route, client)?, // 6
@@ -89,15 +102,20 @@ async fn handle<'g>(
     let permit = match admitted {
         Admitted::Unverified => Permit::passthrough(route, arriving)?,
         Admitted::Refused(rejection) => {
+            *case = study(Some(route), None);
             Permit::observed(route, Refused::unread(rejection, arriving))?
         }
         Admitted::Pending(pending) => {
-            match verify(gate, route, &head, arriving, pending, now).await {
+            let spent = &mut entry.verify;
+            match verify(gate, route, &head, arriving, pending, now, spent).await {
                 Ok(Passed::Handshake(answer)) => return Ok(handshake::told(*answer, entry)),
                 Ok(Passed::Event(verified, event, reserved)) => {
                     Permit::verified(verified, event, reserved)
                 }
-                Err(refused) => Permit::observed(route, refused)?,
+                Err(refused) => {
+                    *case = study(Some(route), Some(&refused.body));
+                    Permit::observed(route, refused)?
+                }
             }
         }
     };
@@ -159,12 +177,19 @@ async fn verify(
     arriving: Arriving,
     mut pending: Pending<'_>,
     now: Moment,
+    spent: &mut Duration,
 ) -> Result<Passed, Refused> {
     let time = gate.limits.body_timeout;
-    let hash = |chunk: &[u8]| pending.update(chunk);
+    let hash = |chunk: &[u8]| {
+        let started = Instant::now();
+        pending.update(chunk);
+        *spent = spent.saturating_add(started.elapsed());
+    };
     let intake::Whole { body, reserved } =
         intake::read(arriving, route.body_limit, time, &gate.buffered, hash).await?; // 7
+    let started = Instant::now();
     let verified = pending.finish(head, body)?; // 8
+    *spent = spent.saturating_add(started.elapsed());
     if let Some(handshakes) = &route.handshakes {
         let body = verified.body();
         let answer = handshakes.answer(head, Some(body), body.is_empty(), true, now);

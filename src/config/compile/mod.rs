@@ -16,6 +16,7 @@ mod strength;
 mod tls;
 mod tokens;
 mod upstream;
+mod validity;
 mod values;
 
 use std::collections::BTreeSet;
@@ -26,7 +27,7 @@ use jiff::Timestamp;
 use super::environment::Environment;
 use super::grammar::TLS;
 use super::problem::Problems;
-use super::settings::Config;
+use super::settings::{About, Config};
 use super::shape;
 use super::source::{Files, Span};
 use super::tree::Table;
@@ -54,6 +55,8 @@ pub(super) struct Compiler<'e> {
     pub(super) client_certificates: bool,
     /// The route's keys that a step has used.
     pub(super) used: BTreeSet<&'static str>,
+    /// When the certificates of `server.tls` end: serial number and Unix time.
+    pub(super) ends: Vec<(String, i64)>,
 }
 
 impl<'e> Compiler<'e> {
@@ -74,6 +77,7 @@ impl<'e> Compiler<'e> {
             now,
             client_certificates: false,
             used: BTreeSet::new(),
+            ends: Vec::new(),
         }
     }
 }
@@ -97,6 +101,7 @@ impl Compiler<'_> {
         let limits = self.limits(section("limits"));
         let health = self.listener(section("health"), "0.0.0.0:9901");
         let admin = self.listener(section("admin"), "127.0.0.1:9902");
+        self.warn_open_admin(section("admin"), admin.as_ref().and_then(Option::as_ref));
         let log = Self::log(section("log"));
         let reload = self.reload(section("reload"));
         let routes = self.routes(root, &limits);
@@ -122,6 +127,7 @@ impl Compiler<'_> {
             log,
             reload,
             routes: routes?,
+            about: About::default(),
         })
     }
 
