@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use crate::config::tree::{Node, Table};
 use crate::config::{Loaded, show};
+use crate::form;
 use crate::route::Route;
-use crate::sign::{self, Delivery};
+use crate::sign::Delivery;
 use crate::verify::{Alphabet, Moment};
 
 /// The length of a made-up challenge, where the handshake allows it.
@@ -130,8 +131,8 @@ fn put(rule: &Table, value: &str, delivery: &mut Delivery, body: &mut Value) -> 
     } else if let Some(name) = rule.text("query") {
         let pair = format!(
             "{}={}",
-            sign::percent_encoded(name),
-            sign::percent_encoded(value)
+            form::percent_encoded(name),
+            form::percent_encoded(value)
         );
         let query = delivery.query.take();
         delivery.query = Some(query.map_or(pair.clone(), |query| format!("{query}&{pair}")));

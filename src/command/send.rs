@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 
 use super::question::question;
 use super::{IO, NO, Outcome, client, environment, say, serve, tell};
+use crate::config::sample::{self, Sample};
 use crate::config::{Listen, Loaded, catalogue, show};
 use crate::route::{Mode, Pattern, Route};
 use crate::sign::{self, Delivery, PrivateKey};
@@ -94,7 +96,8 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
             "this route verifies nothing, so there is nothing to sign",
         ));
     };
-    let body = body(arguments, &loaded, route).map_err(|message| fail(&message))?;
+    let made = sample::made(&loaded, &route.name);
+    let body = body(arguments, &loaded, route, &made).map_err(|message| fail(&message))?;
     let key = match &arguments.private_key {
         None => None,
         Some(file) => {
@@ -112,8 +115,8 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
             Pattern::Exact(path) => path.clone(),
             Pattern::Prefix(prefix) => format!("{prefix}sample"),
         },
-        query: None,
-        headers: HeaderMap::new(),
+        query: made.query.clone(),
+        headers: headers(&made),
         body,
     };
     let now = Timestamp::now();
@@ -174,8 +177,27 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
     if good { Ok(()) } else { Err(NO) }
 }
 
-/// The bytes of `--data`, else of a sample of the provider.
-fn body(arguments: &Arguments, loaded: &Loaded, route: &Route) -> Result<Vec<u8>, String> {
+/// The headers that a made sample needs besides its proof.
+fn headers(made: &Sample) -> HeaderMap {
+    let mut headers: HeaderMap = made
+        .headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)))
+        .collect();
+    if made.is_form {
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        headers.insert(CONTENT_TYPE, form);
+    }
+    headers
+}
+
+/// The bytes of `--data`, else of a sample of the provider, else made from where its event stands.
+fn body(
+    arguments: &Arguments,
+    loaded: &Loaded,
+    route: &Route,
+    made: &Sample,
+) -> Result<Vec<u8>, String> {
     if let Some(file) = &arguments.data {
         return std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()));
     }
@@ -196,7 +218,7 @@ fn body(arguments: &Arguments, loaded: &Loaded, route: &Route) -> Result<Vec<u8>
                 known.join(", ")
             ))
         }
-        (None, None) => Ok(b"{\"type\":\"sample\",\"id\":\"sample-1\"}".to_vec()),
+        (None, None) => Ok(made.body.clone()),
     }
 }
 

@@ -113,7 +113,9 @@ async fn handle<'g>(
                     Permit::verified(verified, event, reserved)
                 }
                 Err(refused) => {
-                    *case = study(Some(route), Some(&refused.body));
+                    if study::has_a_cause(refused.rejection) {
+                        *case = study(Some(route), Some(&refused.body));
+                    }
                     Permit::observed(route, refused)?
                 }
             }

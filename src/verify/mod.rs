@@ -12,6 +12,7 @@
 pub mod algorithm;
 mod body;
 mod certificate;
+mod claim;
 pub mod format;
 mod hash;
 pub mod jwt;
@@ -36,11 +37,11 @@ use jiff::Timestamp;
 pub use crate::encoding::Encoding;
 pub use body::Body;
 pub use certificate::{Certificate, Mtls};
+pub use claim::Claim;
 pub use hash::{Hash, Hasher, Mac};
-pub use place::Place;
+pub use place::{JsonPlace, Place};
 pub use ring::{Held, Ring};
 pub use shape::{Alphabet, AlphabetError, Shape};
-pub use signed::Claim;
 pub use timestamp::{Freshness, Unit};
 
 use crate::address::AddressList;
@@ -145,9 +146,13 @@ enum Group<'p> {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack, once a request"
+)]
 enum Begun<'p> {
     ApiKey(&'p shared::ApiKey),
-    Jwt(jwt::Begun),
+    Jwt(jwt::Begun<'p>),
     Signature(signed::Begun<'p>),
 }
 
@@ -281,7 +286,7 @@ impl<'p> Group<'p> {
         for step in steps {
             let outcome = match step {
                 Begun::ApiKey(step) => step.verify(head, Some(body), now),
-                Begun::Jwt(begun) => begun.finish(),
+                Begun::Jwt(begun) => begun.finish(head, body, now),
                 Begun::Signature(begun) => begun.finish(head, body, now),
             };
             match outcome {
@@ -351,9 +356,7 @@ impl Step {
         now: Moment,
     ) -> Result<Progress<'_>, Rejection> {
         match self {
-            Self::ApiKey(step) if step.place.needs_body() => {
-                Ok(Progress::NeedsBody(Begun::ApiKey(step)))
-            }
+            Self::ApiKey(step) if step.needs_body() => Ok(Progress::NeedsBody(Begun::ApiKey(step))),
             Self::ApiKey(step) => step.verify(head, None, now).map(Progress::Passed),
             Self::Basic(step) => step.verify(head, now).map(Progress::Passed),
             Self::Bearer(step) => step.verify(head, now).map(Progress::Passed),

@@ -56,7 +56,7 @@ impl Compiler<'_> {
         }
         let verify_token = keys.get("verify_token").map(|node| {
             self.used.insert("verify_token");
-            self.secrets(node, SecretEncoding::Text)
+            self.secrets(node, "", SecretEncoding::Text)
         });
         let username = keys.text("username").unwrap_or_default().to_owned();
         let mut good = true;

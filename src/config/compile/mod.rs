@@ -1,5 +1,6 @@
 //! From checked text to the immutable [`Config`]: everything that can fail, fails here.
 
+mod certificate;
 mod events;
 mod handshake;
 mod listeners;
