@@ -325,6 +325,21 @@ impl Step {
         }
     }
 
+    /// Whether it is a step of this kind that refuses for this reason.
+    pub fn may_refuse(&self, reason: Rejection) -> bool {
+        let code = reason.code();
+        let starts = |starts: &[&str]| starts.iter().any(|start| code.starts_with(start));
+        match self {
+            Self::ApiKey(_) | Self::Basic(_) | Self::Bearer(_) => starts(&["credential_"]),
+            Self::Jwt(_) => starts(&["credential_", "jwt_"]),
+            Self::Mtls(_) => starts(&["certificate_"]),
+            Self::Signature(step) => {
+                starts(&["signature_", "digest_", "timestamp_", "credential_repeated"])
+                    || (reason == Rejection::ChallengeAsEvent && !step.never.is_empty())
+            }
+        }
+    }
+
     /// What `X-Gatepost-Verified-By` calls it; of a token the first algorithm's name.
     pub fn label(&self) -> &'static str {
         match self {
