@@ -4,8 +4,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use http::request::Parts;
-use http::{HeaderValue, Response};
+use http::{HeaderValue, Method, Response};
 use hyper::body::{Body as _, Incoming};
 
 use super::answer::ResponseBody;
@@ -32,7 +31,7 @@ pub(super) async fn answer(
     gate: &Gate,
     (route, handshakes): (&Route, &Handshakes),
     client: IpAddr,
-    (parts, head): (&Parts, &Head<'_>),
+    (method, head): (&Method, &Head<'_>),
     incoming: Incoming,
     now: Moment,
     entry: &mut Entry<'_>,
@@ -41,7 +40,7 @@ pub(super) async fn answer(
     let empty = length == Some(0);
     let go_on = |arriving, slot| {
         // Of the methods that only handshakes have, this was none.
-        if route.forwards(&parts.method) {
+        if route.forwards(method) {
             Ok(Step::GoesOn(arriving, slot))
         } else {
             Err(Rejection::MethodNotAllowed)

@@ -45,6 +45,11 @@ impl Gathering {
         }
     }
 
+    /// Takes the only piece of a body as it is: its size is that of the body.
+    fn push_whole(&mut self, chunk: Bytes) {
+        self.body.push(chunk);
+    }
+
     fn finish(mut self) -> Body {
         self.settle();
         self.body
@@ -135,7 +140,11 @@ pub(super) async fn read(
             };
             let length = body.len().saturating_add(chunk.len());
             hash(&chunk);
-            body.push(chunk);
+            if body.len() == 0 && incoming.is_end_stream() {
+                body.push_whole(chunk);
+            } else {
+                body.push(chunk);
+            }
             if length > limit {
                 return Err(Rejection::BodyTooLarge);
             }

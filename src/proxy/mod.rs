@@ -15,8 +15,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::request::Parts;
+use hyper::Response;
 use hyper::body::Incoming;
-use hyper::{Request, Response};
 
 pub use answer::{ResponseBody, respond};
 pub use gate::{Gate, Slot};
@@ -27,6 +28,7 @@ use self::permit::{Ground, Permit};
 use self::study::Case;
 use crate::budget::Reserved;
 use crate::event::{self, Event};
+use crate::headers;
 use crate::rejection::Rejection;
 use crate::route::{Mode, Route};
 use crate::telemetry::Entry;
@@ -54,21 +56,25 @@ async fn handle<'g>(
     gate: &'g Gate,
     pool: &Pool,
     peer: &Peer,
-    request: Request<Incoming>,
-    now: Moment,
+    parts: &mut Parts,
+    incoming: Incoming,
     entry: &mut Entry<'g>,
-    case: &mut Option<Case>,
+    case: &mut Option<Box<Case>>,
 ) -> Result<Response<ResponseBody>, Rejection> {
-    let (parts, incoming) = request.into_parts();
-    entry.head(&parts);
+    let now = entry.arrived;
+    entry.head(parts);
     entry.peer = Some(peer.address);
-    let host = framing::require_unambiguous(&parts)?; // 1
+    let host = framing::require_unambiguous(parts)?; // 1
     let client = gate.trust.client(peer.address, &parts.headers)?; // 2
-    entry.client = Some(client);
+    let address = headers::address_value(client);
+    entry.client = Some((client, address.clone()));
     // A refusal is examined after the answer: what that takes is kept, if it is due.
-    let study = |route, body| gate.desk.case(route, peer.address, &parts, body, now);
+    let study = |route, body| {
+        let case = gate.desk.case(route, peer.address, parts, body, now);
+        case.map(Box::new)
+    };
     let route = gate
-        .find(host, &parts, entry)
+        .find(host, parts, entry)
         .inspect_err(|_| *case = study(None, None))?; // 3
     let head = Head {
         method: parts.method.as_str(),
@@ -80,8 +86,10 @@ async fn handle<'g>(
         None => (incoming.into(), None),
         Some(handshakes) => {
             let asked = (route, &**handshakes);
-            let seen = (&parts, &head);
-            match handshake::answer(gate, asked, client, seen, incoming, now, entry).await? {
+            let seen = (&parts.method, &head);
+            let answer = handshake::answer(gate, asked, client, seen, incoming, now, entry);
+            // Boxed: few routes have one, and every request would carry the room for it.
+            match Box::pin(answer).await? {
                 handshake::Step::Answered(response) => return Ok(response), // 4
                 handshake::Step::GoesOn(arriving, slot) => (arriving, slot),
             }
@@ -127,7 +135,7 @@ async fn handle<'g>(
         pool,
         route,
         peer,
-        client,
+        address,
         slot,
     };
     let answer = forward::forward(passage, parts, permit, entry).await; // 11
@@ -283,13 +291,9 @@ fn note(entry: &mut Entry<'_>, permit: &Permit) {
     match permit.ground() {
         Ground::Observed(refused) => entry.observed = Some(refused.rejection),
         Ground::Passthrough(_) => {}
-        Ground::Verified {
-            verified, event, ..
-        } => {
+        Ground::Verified { verified, .. } => {
             entry.body_bytes = verified.body().len();
-            entry.key = verified.key().map(Into::into);
-            entry.event_types.clone_from(&event.types);
-            entry.event_id.clone_from(&event.id);
+            entry.key = verified.key().cloned();
         }
     }
 }

@@ -260,7 +260,8 @@ impl<'p> Group<'p> {
         head: &Head<'_>,
         now: Moment,
     ) -> Result<Self, Rejection> {
-        let mut open = Vec::new();
+        // As large as it will be: room for more would be a kilobyte.
+        let mut open = Vec::with_capacity(steps.len());
         let mut refusal = None;
         for step in steps {
             match step.begin(caller, head, now) {
@@ -416,8 +417,8 @@ impl Verified {
     }
 
     /// The name of the secret or key that matched.
-    pub fn key(&self) -> Option<&str> {
-        self.key.as_deref()
+    pub const fn key(&self) -> Option<&Arc<str>> {
+        self.key.as_ref()
     }
 
     /// The JSON payload of the verified token, if a token was verified.
