@@ -213,7 +213,7 @@ mod tests {
         };
         let client = plan.addresses.as_ref().and_then(|list| list.iter().next());
         let client = client.map_or("198.51.100.1".to_owned(), ToString::to_string);
-        let client = client.split('/').next().unwrap().parse().unwrap();
+        let client: std::net::IpAddr = client.split('/').next().unwrap().parse().unwrap();
         let Ok(mut pending) = plan.admit(client, &head, now) else {
             return Ok(false);
         };

@@ -16,6 +16,7 @@ mod instance;
 mod junit;
 mod paper;
 mod providers;
+mod question;
 #[cfg(test)]
 mod reference;
 mod rehearsal;

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 
 use super::delivery::{self, Wanted};
+use super::question::question;
 use super::target::Target;
 use super::{IO, NO, Outcome, client, environment, say, serve, tell};
 use crate::route::Mode;
@@ -38,6 +39,16 @@ pub(super) struct Arguments {
     /// Get something wrong, to see the refusal
     #[arg(long, value_enum)]
     tamper: Option<Tamper>,
+    /// Ask one of the route's handshakes instead of sending an event
+    #[arg(
+        long,
+        value_name = "N",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "1",
+        conflicts_with = "event"
+    )]
+    handshake: Option<usize>,
     /// The private key of a test key pair (PKCS#8 PEM), for schemes that sign with one
     #[arg(long, value_name = "FILE")]
     private_key: Option<PathBuf>,
@@ -101,9 +112,23 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
     };
     let delivery = delivery::unsigned(path, &loaded, route, wanted);
     let mut delivery = delivery.map_err(|message| fail(&message))?;
+    let now = Timestamp::now();
+    let mut signed = true;
+    if let Some(number) = arguments.handshake {
+        let own = arguments.data.is_some().then(|| delivery.body.clone());
+        let asked = question(&loaded, route, number, delivery, now).map_err(|why| fail(&why))?;
+        (delivery, signed) = (asked.delivery, asked.signed);
+        delivery.body = own.unwrap_or(delivery.body);
+    }
     let tamper = arguments.tamper.map(Into::into);
-    sign::sign(plan, &mut delivery, key.as_ref(), Timestamp::now(), tamper)
-        .map_err(|error| fail(&error.to_string()))?;
+    if signed {
+        sign::sign(plan, &mut delivery, key.as_ref(), now, tamper)
+            .map_err(|error| fail(&error.to_string()))?;
+    } else if tamper.is_some() {
+        return Err(fail(
+            "this handshake is not signed: there is nothing to change",
+        ));
+    }
     let authority = arguments.ca.as_deref();
     let target = match &arguments.to {
         Some(to) => Target::parse(to, authority),
@@ -134,19 +159,16 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
         .header("x-gatepost-request-id")
         .unwrap_or("-")
         .to_owned();
-    let verdict = if (200..300).contains(&answer.status) {
-        "forwarded"
-    } else {
-        "refused"
+    let good = (200..300).contains(&answer.status);
+    let verdict = match (good, arguments.handshake) {
+        (true, None) => "forwarded",
+        (true, Some(_)) => "answered",
+        (false, _) => "refused",
     };
     say(&format!("<-- {} {verdict}, request {id}\n", answer.status));
     say(&format!(
         "{}\n",
         String::from_utf8_lossy(&answer.body).trim_end()
     ));
-    if verdict == "forwarded" {
-        Ok(())
-    } else {
-        Err(NO)
-    }
+    if good { Ok(()) } else { Err(NO) }
 }

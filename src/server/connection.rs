@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 
-use super::{LINGER, Phase, Shared, http1, http2};
+use super::{LINGER, Phase, Shared, certificate, http1, http2};
 use crate::address::ClientSource;
 use crate::address::proxy_protocol::{MAX_HEADER, Parsed, parse};
 use crate::config::Limits;
@@ -45,6 +45,7 @@ pub(super) async fn serve(connection: Connection, socket: Socket) {
     let peer = Peer {
         address,
         secure: tls.is_some(),
+        certificate: None,
         draining: false,
     };
     let Some(tls) = tls else {
@@ -63,6 +64,11 @@ pub(super) async fn serve(connection: Connection, socket: Socket) {
         return;
     };
     let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let certificate = certificate::of(stream.get_ref().1);
+    let peer = Peer {
+        certificate,
+        ..peer
+    };
     speak(connection, peer, stream, h2).await;
 }
 
@@ -101,7 +107,7 @@ impl Session {
         let draining = self.shared.draining();
         let peer = Peer {
             draining,
-            ..self.peer
+            ..self.peer.clone()
         };
         respond(
             self.shared.gate.load_full(),

@@ -50,7 +50,7 @@ impl KeyPairs {
 
 fn kind(step: &Step) -> Option<&'static str> {
     match step {
-        Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) => None,
+        Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Mtls(_) => None,
         Step::Jwt(step) => match step.algorithms.first()?.name {
             "ES256" => Some("P-256"),
             "ES384" => Some("P-384"),

@@ -42,6 +42,10 @@ pub struct Entry<'g> {
     pub observed: Option<Rejection>,
     /// Where a verified body does not look as it must.
     pub violation: Option<Violation>,
+    /// Whether it was a provider's handshake, answered here.
+    pub handshake: bool,
+    /// What an operator has to do after this handshake.
+    pub hint: Option<String>,
     /// Bytes of the verified body.
     pub body_bytes: usize,
     /// The name of the secret or key that matched.
@@ -78,6 +82,8 @@ impl<'g> Entry<'g> {
             series,
             observed: None,
             violation: None,
+            handshake: false,
+            hint: None,
             body_bytes: 0,
             key: None,
             event_types: Vec::new(),
@@ -116,6 +122,7 @@ impl<'g> Entry<'g> {
     pub fn finish(&mut self, status: StatusCode, rejection: Option<Rejection>) {
         self.finished = true;
         let outcome = match rejection.map(Rejection::fault) {
+            None if self.handshake => Outcome::Handshake,
             None if self.observed.is_some() => Outcome::WouldReject,
             None => Outcome::Forwarded,
             Some(Fault::Client) => Outcome::Rejected,
@@ -138,9 +145,7 @@ impl<'g> Entry<'g> {
         }
     }
 
-    fn record(&self, status: u16, outcome: Outcome, rejection: Option<Rejection>) {
-        let elapsed = self.started.elapsed();
-        let reason = rejection.or(self.observed);
+    fn count(&self, outcome: Outcome, reason: Option<Rejection>, elapsed: Duration) {
         self.series
             .count(&self.telemetry.metrics, outcome, reason, elapsed);
         if outcome == Outcome::Forwarded {
@@ -155,6 +160,12 @@ impl<'g> Entry<'g> {
         if !self.verify.is_zero() && self.observed.is_none() {
             self.series.count_verified(self.verify, self.body_bytes);
         }
+    }
+
+    fn record(&self, status: u16, outcome: Outcome, rejection: Option<Rejection>) {
+        let elapsed = self.started.elapsed();
+        let reason = rejection.or(self.observed);
+        self.count(outcome, reason, elapsed);
         let level = match rejection.map(Rejection::fault) {
             None | Some(Fault::Client) => Level::Info,
             Some(Fault::Gatepost | Fault::Upstream) => Level::Error,
@@ -198,6 +209,9 @@ impl<'g> Entry<'g> {
             }
             if let Some(key) = &self.key {
                 line.field("secret", key);
+            }
+            if let Some(hint) = &self.hint {
+                line.field("hint", hint);
             }
             line.milliseconds("duration_ms", elapsed);
             if !self.verify.is_zero() {

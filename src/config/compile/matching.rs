@@ -180,6 +180,8 @@ impl Compiler<'_> {
             "secret",
             "public_key",
             "username",
+            "handshake",
+            "verify_token",
             "schema",
         ];
         let entry = own
