@@ -156,13 +156,14 @@ fn next(file: &Path, entries: &[Entry]) -> String {
     let mut variables = Vec::new();
     for entry in entries {
         let route = ready(entry);
-        for (kind, what) in [("_SECRET", "the secret"), ("_PUBLIC_KEY", "the public key")] {
+        for (kind, what) in [
+            ("_SECRET", "the secret that the provider shows"),
+            ("_PUBLIC_KEY", "the public key that the provider shows"),
+            ("_VERIFY_TOKEN", "the token that you gave the provider"),
+        ] {
             let name = format!("{}{kind}", entry.name.to_ascii_uppercase());
             if route.contains(&format!("\"{name}\"")) {
-                variables.push(format!(
-                    "       export {name}=…   {what} that {} shows you\n",
-                    entry.text("title")
-                ));
+                variables.push(format!("       export {name}=…   {what}\n"));
             }
         }
     }
