@@ -345,6 +345,15 @@ fn no_command_prints_a_secret() {
         &["providers"],
         &["health"],
         &["send", "/bearer"],
+        &[
+            "send",
+            "/bearer",
+            "--to",
+            "https://127.0.0.1:1",
+            "--ca",
+            "key.pem",
+        ],
+        &["test"],
     ] {
         let output = setup(&app).run(words);
         let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
