@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -24,7 +25,7 @@ fn script(block: &[&str]) -> String {
         .unwrap()
         .port();
     let mut text = format!(
-        "exec 2>&1\nset -e\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n\
+        "exec 2>&1\nset -e\ntrap 'trap - EXIT TERM; kill 0' EXIT\n\
          gatepost() {{\n  command gatepost \"$@\" || code=$?\n  if [ \"$1\" = init ]; then\n    \
          sed -i 's/^listen = .*/listen = \"127.0.0.1:{port}\"/' sidecar.toml\n    \
          printf '[health]\\nlisten = \"off\"\\n[admin]\\nlisten = \"off\"\\n' >> sidecar.toml\n  fi\n}}\n"
@@ -81,6 +82,8 @@ fn every_console_block_does_what_it_says() {
             .current_dir(folder.path())
             .env("PATH", &path)
             .stdin(Stdio::null())
+            // What runs in the background ends with the block.
+            .process_group(0)
             .output()
             .unwrap();
         let printed = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
