@@ -52,6 +52,8 @@ pub struct Names {
     prefix: String,
     /// The client address.
     pub client_ip: HeaderName,
+    /// Marks the copy of an event that the app has taken.
+    pub duplicate: HeaderName,
     /// The length of a batch.
     pub event_count: HeaderName,
     /// The provider's event id.
@@ -83,6 +85,7 @@ impl Names {
         }
         Some(Self {
             client_ip: name("client-ip")?,
+            duplicate: name("duplicate")?,
             event_count: name("event-count")?,
             event_id: name("event-id")?,
             event_type: name("event-type")?,

@@ -16,15 +16,17 @@
 //! | 4 | [`server`]: listeners, TLS, drain, reload, health |
 //! | 3 | [`proxy`]: the line |
 //! | 2 | [`config`]: `sidecar.toml` to [`config::Config`]; [`telemetry`]; [`sign`] |
-//! | 1 | [`verify`], [`event`], [`route`], [`upstream`], [`address`] |
-//! | 0 | [`encoding`], [`secret`], [`units`], [`json`], [`form`], [`headers`], [`budget`], [`socket`], [`rejection`] |
+//! | 1 | [`verify`], [`event`], [`duplicates`], [`route`], [`upstream`], [`address`] |
+//! | 0 | [`encoding`], [`secret`], [`units`], [`json`], [`form`], [`headers`], [`fingerprint`], [`budget`], [`socket`], [`rejection`] |
 
 pub mod address;
 pub mod budget;
 pub mod command;
 pub mod config;
+pub mod duplicates;
 pub mod encoding;
 pub mod event;
+pub mod fingerprint;
 pub mod form;
 pub mod headers;
 pub mod json;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
 use http::request::Parts;
@@ -9,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Body as _;
 
 use super::answer::ResponseBody;
+use super::once::{self, Turn};
 use super::permit::{Ground, Permit};
 use super::{Gate, Peer, Slot};
 use crate::event::{self, Event};
@@ -21,12 +23,13 @@ use crate::{form, headers};
 
 /// What travels with a request from its verdict to its answer.
 pub(super) struct Passage<'a> {
-    pub(super) gate: &'a Gate,
+    pub(super) gate: &'a Arc<Gate>,
     pub(super) pool: &'a Pool,
     pub(super) route: &'a Route,
     pub(super) peer: Peer,
     pub(super) client: IpAddr,
     pub(super) slot: Slot,
+    pub(super) turn: Turn,
 }
 
 /// Forwards what a [`Permit`] allows, and nothing else.
@@ -43,6 +46,7 @@ pub(super) async fn forward(
         peer,
         client,
         slot,
+        turn,
     } = passage;
     let host = host_value(&parts);
     // Where TLS ends before us, the app would else answer with a redirect.
@@ -57,7 +61,7 @@ pub(super) async fn forward(
     );
     let query = query(gate, route, &parts.uri, &permit);
     // The share of the budget is held until the app has answered: till then the body is in memory.
-    let (body, _reserved) = match permit.into_ground() {
+    let (body, reserved) = match permit.into_ground() {
         Ground::Verified {
             verified,
             event,
@@ -81,6 +85,10 @@ pub(super) async fn forward(
         }
         Ground::Passthrough(incoming) => (Outgoing::streamed(Vec::new(), Some(incoming)), None),
     };
+    if matches!(turn, Turn::Copy) {
+        let name = gate.headers.names.duplicate.clone();
+        parts.headers.insert(name, HeaderValue::from_static("true"));
+    }
     describe(gate, route, &mut parts.headers, client, entry);
     let shown = host
         .as_ref()
@@ -107,23 +115,31 @@ pub(super) async fn forward(
     *request.headers_mut() = parts.headers;
 
     let started = std::time::Instant::now();
-    let answer = upstream::send(&gate.upstream, pool, request).await;
-    entry.upstream = Some(started.elapsed());
-    let mut response = match answer? {
-        Answer::Echo(response) => response.map(ResponseBody::whole),
-        Answer::App(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-            let agreed = response.headers().get(UPGRADE).is_some_and(is_websocket);
-            let upgrade = upgrade
-                .filter(|_| agreed)
-                .ok_or(Rejection::UpstreamFailed)?;
-            return Ok(upgrade.join(response));
-        }
-        // What a mixed app's own clients take their time to read must not count against webhooks.
-        Answer::App(response) => {
-            let slot = (!unverified).then_some(slot);
-            response.map(|body| ResponseBody::streamed(body, slot))
+    let answer = if let Turn::First(claim) = turn {
+        once::exchange(gate, pool, request, claim, (slot, reserved)).await
+    } else {
+        let answer = upstream::send(&gate.upstream, pool, request).await;
+        drop(reserved);
+        entry.upstream = Some(started.elapsed());
+        match answer? {
+            Answer::Echo(response) => Ok(response.map(ResponseBody::whole)),
+            Answer::App(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                let agreed = response.headers().get(UPGRADE).is_some_and(is_websocket);
+                let upgrade = upgrade
+                    .filter(|_| agreed)
+                    .ok_or(Rejection::UpstreamFailed)?;
+                return Ok(upgrade.join(response));
+            }
+            // What a mixed app's own clients take their time to read must not count against
+            // webhooks.
+            Answer::App(response) => {
+                let slot = (!unverified).then_some(slot);
+                Ok(response.map(|body| ResponseBody::streamed(body, slot)))
+            }
         }
     };
+    entry.upstream = entry.upstream.or(Some(started.elapsed()));
+    let mut response = answer?;
     headers::strip_outbound(response.headers_mut());
     if let Some(wanted) = route.success_status
         && response.status().is_success()

@@ -10,6 +10,7 @@ use super::rate::Meters;
 use crate::address::Trust;
 use crate::budget::{Budget, Reserved};
 use crate::config::{Config, HeaderSettings, Limits};
+use crate::duplicates::{self, Store};
 use crate::rejection::Rejection;
 use crate::route::{Route, Routes};
 use crate::telemetry::{Entry, Series, Telemetry};
@@ -33,6 +34,10 @@ pub struct Gate {
     pub buffered: Budget,
     /// Requests at once.
     pub in_flight: Budget,
+    /// The events that the app has taken, and those in flight.
+    pub events: Store,
+    /// How they are remembered.
+    pub duplicates: duplicates::Settings,
     /// Logs and metrics.
     pub telemetry: Arc<Telemetry>,
     meters: Meters,
@@ -58,6 +63,7 @@ impl Gate {
             limits,
             headers,
             upstream,
+            duplicates,
             ..
         } = config;
         Self {
@@ -67,6 +73,8 @@ impl Gate {
             buffered: Budget::new(limits.buffered),
             in_flight: Budget::new(limits.in_flight),
             limits,
+            events: Store::new(&duplicates, Instant::now()),
+            duplicates,
             meters: Meters::default(),
             series: routes
                 .all()
@@ -84,7 +92,16 @@ impl Gate {
     pub fn continuing(mut self, before: &Self) -> Self {
         self.buffered = before.buffered.with_limit(self.limits.buffered);
         self.in_flight = before.in_flight.with_limit(self.limits.in_flight);
+        self.events = before.events.continued(&self.duplicates, Instant::now());
         self
+    }
+
+    /// Puts the number of remembered events into the metrics.
+    pub fn count_remembered(&self) {
+        if let Store::Memory(memory) = &self.events {
+            let metrics = &self.telemetry.metrics;
+            metrics.remembered(memory.len(), memory.evicted());
+        }
     }
 
     /// Starts the record of a request.

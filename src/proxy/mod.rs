@@ -5,11 +5,13 @@ mod forward;
 mod framing;
 mod gate;
 mod intake;
+mod once;
 mod panic;
 mod permit;
 mod rate;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::{Request, Response};
@@ -17,8 +19,10 @@ use hyper::{Request, Response};
 pub use answer::{ResponseBody, respond};
 pub use gate::{Gate, Slot};
 
+use self::once::Turn;
 use self::permit::{Ground, Permit};
 use crate::budget::Reserved;
+use crate::duplicates::Basis;
 use crate::event::{self, Event};
 use crate::rejection::Rejection;
 use crate::route::{Mode, Route};
@@ -42,7 +46,7 @@ pub struct Peer {
 /// Step 1 (accept, TLS, time-outs of the head) lies behind it, in `server`; step 12 (log, metrics)
 /// before it, in [`respond`]. Each `?` is a refusal: nothing below it happens.
 async fn handle<'g>(
-    gate: &'g Gate,
+    gate: &'g Arc<Gate>,
     pool: &Pool,
     peer: Peer,
     request: Request<Incoming>,
@@ -74,6 +78,10 @@ async fn handle<'g>(
         },
     };
     note(entry, &permit);
+    let turn = once::turn(gate, route, &permit, entry).await?; // 10
+    if matches!(turn, Turn::Acknowledged) {
+        return Ok(once::acknowledged(route));
+    }
     let passage = forward::Passage {
         gate,
         pool,
@@ -81,6 +89,7 @@ async fn handle<'g>(
         peer,
         client,
         slot,
+        turn,
     };
     let answer = forward::forward(passage, parts, permit, entry).await; // 11
     match answer {
@@ -125,6 +134,13 @@ async fn verify(
     mut pending: Pending<'_>,
 ) -> Result<(Verified, Event, Reserved), Refused> {
     let time = gate.limits.body_timeout;
+    if route
+        .copies
+        .as_ref()
+        .is_some_and(|rule| rule.basis() == Basis::Signed)
+    {
+        pending.identify();
+    }
     let hash = |chunk: &[u8]| pending.update(chunk);
     let intake::Whole { body, reserved } =
         intake::read(incoming, route.body_limit, time, &gate.buffered, hash).await?; // 7

@@ -248,6 +248,7 @@ mod tests {
                 },
                 provider: None,
                 event: Rules::new(Vec::new(), Vec::new(), Vec::new(), false),
+                copies: None,
                 known_events: Vec::new(),
                 strip: Vec::new(),
                 reject_status: None,

@@ -60,6 +60,7 @@ fn health(shared: &Shared, request: &Request<Incoming>) -> Response<Full<Bytes>>
         // None of them depends on the app: the kubelet starts it only after us.
         "/startupz" | "/livez" | "/readyz" => text(StatusCode::OK, "ok\n"),
         "/metrics" => {
+            shared.gate.load().count_remembered();
             let mut response = Response::new(Full::from(shared.telemetry.metrics.render()));
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             response

@@ -11,6 +11,7 @@ use http::{HeaderValue, Method, StatusCode, Uri};
 use ulid::Ulid;
 
 use super::{Level, Outcome, Series, Telemetry, milliseconds};
+use crate::duplicates::OnCopy;
 use crate::rejection::{Fault, Rejection};
 use crate::route::Route;
 
@@ -42,6 +43,8 @@ pub struct Entry<'g> {
     pub event_types: Vec<String>,
     /// The provider's id for it.
     pub event_id: Option<String>,
+    /// What is done with it, as the copy of an event that the app has taken.
+    pub copy: Option<OnCopy>,
     /// How long the app took.
     pub upstream: Option<Duration>,
 }
@@ -64,6 +67,7 @@ impl<'g> Entry<'g> {
             key: None,
             event_types: Vec::new(),
             event_id: None,
+            copy: None,
             upstream: None,
         }
     }
@@ -91,6 +95,7 @@ impl<'g> Entry<'g> {
         self.finished = true;
         let outcome = match rejection.map(Rejection::fault) {
             None if self.observed.is_some() => Outcome::WouldReject,
+            None if self.copy == Some(OnCopy::Acknowledge) => Outcome::Acknowledged,
             None => Outcome::Forwarded,
             Some(Fault::Client) => Outcome::Rejected,
             Some(Fault::Gatepost | Fault::Upstream) => Outcome::Failed,
@@ -142,6 +147,9 @@ impl<'g> Entry<'g> {
             }
             if let Some(id) = &self.event_id {
                 line.field("event_id", id);
+            }
+            if let Some(copy) = self.copy {
+                line.field("duplicate", copy.name());
             }
             if let Some(key) = &self.key {
                 line.field("secret", key);

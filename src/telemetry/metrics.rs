@@ -21,6 +21,11 @@ pub struct Metrics {
     requests: Family<Request, Counter>,
     duration: Family<Timed, Histogram, fn() -> Histogram>,
     events: Family<Kind, Counter>,
+    copies: Family<Copied, Counter>,
+    unkeyed: Family<Named, Counter>,
+    remembered: Gauge,
+    evicted: Counter,
+    store_errors: Family<Asked, Counter>,
     observing: Family<Named, Gauge>,
     reload: Gauge,
     panics: Counter,
@@ -51,6 +56,17 @@ struct Kind {
     event_type: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Copied {
+    route: String,
+    action: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Asked {
+    operation: &'static str,
+}
+
 /// From half a millisecond to the default `upstream.timeout`.
 fn buckets() -> Histogram {
     Histogram::new([
@@ -74,6 +90,24 @@ impl Metrics {
         let events = Family::default();
         let help = "Forwarded events by type; those the provider does not document are \"other\"";
         registry.register("events", help, events.clone());
+        let copies = Family::default();
+        let help = "Copies of events that the app has taken, by what was done with them";
+        registry.register("duplicates", help, copies.clone());
+        let unkeyed = Family::default();
+        let help = "Events without what would tell them from a copy; they are not remembered";
+        registry.register("events_without_key", help, unkeyed.clone());
+        let remembered = Gauge::default();
+        let help = "Events remembered in memory";
+        registry.register("duplicates_remembered", help, remembered.clone());
+        let evicted = Counter::default();
+        let help = "Events forgotten before their time, for want of room in memory";
+        registry.register("duplicates_evicted", help, evicted.clone());
+        let store_errors = Family::default();
+        let help = "Questions that the store of events did not answer";
+        registry.register("duplicates_store_errors", help, store_errors.clone());
+        for operation in ["claim", "forget", "remember"] {
+            drop(store_errors.get_or_create(&Asked { operation }));
+        }
         let observing = Family::default();
         registry.register(
             "observe_mode",
@@ -97,6 +131,11 @@ impl Metrics {
             requests,
             duration,
             events,
+            copies,
+            unkeyed,
+            remembered,
+            evicted,
+            store_errors,
             observing,
             reload,
             panics,
@@ -120,6 +159,32 @@ impl Metrics {
     /// Notes how a reload ended.
     pub fn reloaded(&self, good: bool) {
         self.reload.set(i64::from(good));
+    }
+
+    /// Counts a copy of an event that the app has taken.
+    pub fn copied(&self, route: &str, action: &'static str) {
+        let route = route.to_owned();
+        self.copies.get_or_create(&Copied { route, action }).inc();
+    }
+
+    /// Counts an event that nothing tells from its copies.
+    pub fn unkeyed(&self, route: &str) {
+        let route = route.to_owned();
+        self.unkeyed.get_or_create(&Named { route }).inc();
+    }
+
+    /// Counts a question that the store of events did not answer.
+    pub fn store_failed(&self, operation: &'static str) {
+        self.store_errors.get_or_create(&Asked { operation }).inc();
+    }
+
+    /// Notes how full the memory of events is, and how many had to go.
+    pub fn remembered(&self, events: usize, evicted: u64) {
+        self.remembered
+            .set(i64::try_from(events).unwrap_or(i64::MAX));
+        self.evicted
+            .inner()
+            .store(evicted, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// Counts a request that a fault of ours ended.

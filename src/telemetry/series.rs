@@ -16,6 +16,8 @@ use crate::route::Route;
 pub enum Outcome {
     /// The caller hung up before the answer.
     Aborted,
+    /// A copy of an event that the app has taken; gatepost answered.
+    Acknowledged,
     /// gatepost or the app could not take it.
     Failed,
     /// The app answered.
@@ -27,8 +29,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Aborted,
+        Self::Acknowledged,
         Self::Failed,
         Self::Forwarded,
         Self::Rejected,
@@ -39,6 +42,7 @@ impl Outcome {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Aborted => "aborted",
+            Self::Acknowledged => "acknowledged",
             Self::Failed => "failed",
             Self::Forwarded => "forwarded",
             Self::Rejected => "rejected",

@@ -59,6 +59,13 @@ pub enum Prover {
     },
 }
 
+impl Prover {
+    /// Whether only who has a secret or a private key can make it pass.
+    pub const fn is_keyed(&self) -> bool {
+        !matches!(self, Self::Digest { secrets: None, .. })
+    }
+}
+
 /// An HMAC key with its schedule done, and the secret itself for `{secret}` in a message.
 #[derive(Debug, Clone)]
 pub struct MacKey {
@@ -266,8 +273,14 @@ impl Begun<'_> {
         }
     }
 
-    /// Gives the verdict once the body is whole.
-    pub fn finish(self, head: &Head<'_>, body: &Body, now: Moment) -> Result<Proof, Rejection> {
+    /// Gives the verdict once the body is whole; with `identify` also what was signed.
+    pub(super) fn finish(
+        self,
+        head: &Head<'_>,
+        body: &Body,
+        now: Moment,
+        identify: bool,
+    ) -> Result<Proof, Rejection> {
         let Self {
             step,
             claim,
@@ -285,7 +298,13 @@ impl Begun<'_> {
             streaming,
         };
         let key_id = claim.key_id.as_deref();
-        let proof = |name| Ok(Proof::new(step.label, name));
+        let proof = |name| {
+            let mut proof = Proof::new(step.label, name);
+            if identify && step.prover.is_keyed() {
+                proof.material = Some(step.signed_message(head, &claim, body)?);
+            }
+            Ok(proof)
+        };
         match &step.prover {
             Prover::Digest {
                 hash,
@@ -386,6 +405,24 @@ impl Claim {
 }
 
 impl Signature {
+    /// The hash of the message that was signed, the same whichever secret or key signed it.
+    fn signed_message(
+        &self,
+        head: &Head<'_>,
+        claim: &Claim,
+        body: &Body,
+    ) -> Result<Vec<u8>, Rejection> {
+        let mut hasher = Hasher::new(Hash::Sha256);
+        let context = Context {
+            head,
+            claim,
+            body: Some(body),
+            secret: &[],
+        };
+        self.message.feed(&context, |bytes| hasher.update(bytes))?;
+        Ok(hasher.finish())
+    }
+
     /// Whether `{field}` is read from the header's format.
     pub fn format_has(&self, field: Field) -> bool {
         self.format.has(field)

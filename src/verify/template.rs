@@ -108,6 +108,22 @@ impl Template {
             .any(|part| matches!(part.variable, Variable::Body))
     }
 
+    /// Whether this header is part of what is signed.
+    pub fn covers_header(&self, name: &HeaderName) -> bool {
+        self.parts
+            .iter()
+            .any(|part| matches!(&part.variable, Variable::Header(signed) if signed == name))
+    }
+
+    /// Whether this parameter of the query is part of what is signed.
+    pub fn covers_query(&self, name: &str) -> bool {
+        self.parts.iter().any(|part| match &part.variable {
+            Variable::Query(signed) => signed == name,
+            Variable::Url(_) => true,
+            _ => false,
+        })
+    }
+
     /// Whether the secret stands in the message, which keys a plain digest.
     pub fn has_secret(&self) -> bool {
         self.parts

@@ -1,5 +1,6 @@
 //! From checked text to the immutable [`Config`]: everything that can fail, fails here.
 
+mod duplicates;
 mod events;
 mod listeners;
 mod matching;
@@ -85,6 +86,7 @@ impl Compiler<'_> {
         let upstream = self.upstream(section("upstream"), root);
         let headers = self.headers(section("headers"));
         let limits = self.limits(section("limits"));
+        let duplicates = self.duplicates(root.table("duplicates"), upstream.as_ref());
         let health = self.listener(section("health"), "0.0.0.0:9901");
         let admin = self.listener(section("admin"), "127.0.0.1:9902");
         let log = Self::log(section("log"));
@@ -107,6 +109,7 @@ impl Compiler<'_> {
             upstream: upstream?,
             headers: headers?,
             limits,
+            duplicates: duplicates?,
             health: health?,
             admin: admin?,
             log,

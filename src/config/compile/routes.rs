@@ -109,6 +109,8 @@ impl Compiler<'_> {
         let host = host?;
         let pattern = pattern?;
         let name = own.text("path")?.to_owned();
+        let (mode_of, ..) = mode.as_ref()?;
+        let (copies, key) = self.copies(&keys, &event, mode_of, host.as_deref(), &name)?;
         let (methods, (mode, strip, challenge)) = (methods?, mode?);
         let status = |key: &str| {
             keys.integer(key)
@@ -127,7 +129,8 @@ impl Compiler<'_> {
             host,
             methods,
             mode,
-            event,
+            event: event.rules(key),
+            copies,
             known_events: keys
                 .table("event")
                 .and_then(|event| event.list("known"))

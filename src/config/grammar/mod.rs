@@ -8,7 +8,7 @@ mod steps;
 use std::collections::BTreeSet;
 
 pub use provider::{EVENT, EVENT_SOURCE, PROVIDER, ROUTE, SECRET_SOURCE};
-pub use sections::{ROOT, TLS, UPSTREAM};
+pub use sections::{DUPLICATES, ROOT, TLS, UPSTREAM};
 pub use steps::{BODY_HASH, SCHEMES, STEP_ANY, TIMESTAMP};
 
 /// What a key's value must look like.
