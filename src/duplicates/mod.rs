@@ -20,9 +20,13 @@ use std::time::{Duration, Instant};
 
 pub use memory::{Known, Memory};
 pub use rule::{Basis, OnCopy, Rule};
+use shared::Settlement;
 pub use shared::{Address, AddressError, Redis, RedisSettings};
 
 use crate::fingerprint::Fingerprint;
+
+/// A store that could not be told how a claim was settled is told again after this time.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// All of `[duplicates]`.
 #[derive(Debug, Clone)]
@@ -73,6 +77,8 @@ pub struct Unavailable {
     pub why: &'static str,
     /// It could be asked before: worth a line in the log.
     pub news: bool,
+    /// It may have heard the question all the same.
+    pub sent: bool,
 }
 
 impl Store {
@@ -124,12 +130,14 @@ impl Store {
             Self::Redis(redis) => {
                 // Made first: whatever becomes of the answer, nothing stays claimed.
                 let mut claim = Claim(Some(Held::Redis(redis.clone(), event, Box::from(token))));
-                let known = redis.claim(event, token).await?;
-                if known == Known::Claimed {
+                let outcome = redis.claim(event, token).await;
+                if outcome == Ok(Known::Claimed) {
                     return Ok(Standing::Claimed(claim));
                 }
-                claim.0 = None;
-                Ok(match known {
+                if !outcome.is_err_and(|unavailable| unavailable.sent) {
+                    claim.0 = None;
+                }
+                outcome.map(|known| match known {
                     Known::Remembered => Standing::Remembered,
                     Known::Claimed | Known::InFlight => Standing::InFlight,
                 })
@@ -158,34 +166,28 @@ enum Held {
 }
 
 impl Claim {
-    /// The app has taken the event.
+    /// Settles it: whether the app has taken the event. A store that cannot be told now is told
+    /// later, until the claim expires.
     ///
     /// # Errors
     ///
-    /// When the store cannot be told: the next copies will pass.
-    pub async fn remember(mut self) -> Result<(), Unavailable> {
+    /// When it cannot be told now.
+    pub async fn settle(mut self, taken: bool) -> Result<(), Unavailable> {
         match self.0.take() {
-            Some(Held::Memory(memory, event)) => memory.remember(event, Instant::now()),
-            Some(Held::Redis(redis, event, token)) => {
-                // Not put back when this fails: what the app has taken need not be forgotten, and
-                // the claim expires.
-                drop(token);
-                redis.remember(event).await?;
-            }
-            None => {}
-        }
-        Ok(())
-    }
-
-    /// The app has not taken it.
-    ///
-    /// # Errors
-    ///
-    /// When the store cannot be told: copies have to wait until the claim expires.
-    pub async fn forget(mut self) -> Result<(), Unavailable> {
-        match self.0.take() {
+            Some(Held::Memory(memory, event)) if taken => memory.remember(event, Instant::now()),
             Some(Held::Memory(memory, event)) => memory.forget(event),
-            Some(Held::Redis(redis, event, token)) => redis.forget(event, &token).await?,
+            Some(Held::Redis(redis, event, token)) => {
+                let settlement = if taken {
+                    Settlement::Taken
+                } else {
+                    Settlement::Released(token)
+                };
+                let told = redis.settle(event, &settlement).await;
+                if told.is_err() {
+                    settle_later(redis, event, settlement);
+                }
+                return told;
+            }
             None => {}
         }
         Ok(())
@@ -197,15 +199,24 @@ impl Drop for Claim {
         match self.0.take() {
             Some(Held::Memory(memory, event)) => memory.forget(event),
             Some(Held::Redis(redis, event, token)) => {
-                // Without a runtime the process is at its end: the claim expires.
-                if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                    drop(runtime.spawn(async move {
-                        // Nobody is left to be told.
-                        let _ = redis.forget(event, &token).await;
-                    }));
-                }
+                settle_later(redis, event, Settlement::Released(token));
             }
             None => {}
         }
     }
+}
+
+/// Tells the store as soon as it can be told, until the claim has expired. A late word does no
+/// harm: what the app has taken stays taken, and only this very claim is released.
+fn settle_later(redis: Arc<Redis>, event: Fingerprint, settlement: Settlement) {
+    // Without a runtime the process is at its end: the claim expires.
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+        return;
+    };
+    drop(runtime.spawn(async move {
+        let expires = Instant::now() + redis.claim_lasts();
+        while redis.settle(event, &settlement).await.is_err() && Instant::now() < expires {
+            tokio::time::sleep(AGAIN).await;
+        }
+    }));
 }

@@ -128,13 +128,8 @@ pub(super) async fn exchange(
         async move {
             let (outcome, taken) = send(&gate, &pool, request, slot).await;
             drop(reserved);
-            let (operation, settled) = if taken {
-                ("remember", claim.remember().await)
-            } else {
-                ("forget", claim.forget().await)
-            };
-            if let Err(unavailable) = settled {
-                failed(&gate, operation, unavailable);
+            if let Err(unavailable) = claim.settle(taken).await {
+                failed(&gate, "settle", unavailable);
             }
             outcome
         }

@@ -105,7 +105,7 @@ impl Metrics {
         let store_errors = Family::default();
         let help = "Questions that the store of events did not answer";
         registry.register("duplicates_store_errors", help, store_errors.clone());
-        for operation in ["claim", "forget", "remember"] {
+        for operation in ["claim", "settle"] {
             drop(store_errors.get_or_create(&Asked { operation }));
         }
         let observing = Family::default();

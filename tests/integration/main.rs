@@ -24,6 +24,8 @@ mod commands;
 mod config_errors;
 /// Bad days: stops, reloads, outages, floods, slow and silent callers, at what cost.
 mod days;
+/// Copies and replays: what the app sees once, twice, and never too seldom.
+mod duplicates;
 /// Smuggling: every head or body that two readers could read differently.
 mod framing;
 /// Every fuzz target on its corpus and a bounded number of mutations.

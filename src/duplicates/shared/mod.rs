@@ -36,6 +36,15 @@ const TAKEN: &str = "taken";
 const RELEASE: &str =
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
 
+/// How a claim ends.
+#[derive(Debug)]
+pub(super) enum Settlement {
+    /// The app has not taken the event: the claim of this token is given back.
+    Released(Box<str>),
+    /// The app has taken the event, whoever holds the claim now.
+    Taken,
+}
+
 /// How Redis is reached, and what is written there.
 #[derive(Clone)]
 pub struct RedisSettings {
@@ -174,30 +183,30 @@ impl Redis {
         })
     }
 
-    /// The app has taken the event, whoever holds the claim now.
-    pub(super) async fn remember(&self, event: Fingerprint) -> Result<(), Unavailable> {
+    /// Settles a claim.
+    pub(super) async fn settle(
+        &self,
+        event: Fingerprint,
+        settlement: &Settlement,
+    ) -> Result<(), Unavailable> {
+        let key = self.key(event);
         let mut commands = redis::pipe();
-        commands
-            .cmd("SET")
-            .arg(self.key(event))
-            .arg(TAKEN)
-            .arg("PX")
-            .arg(milliseconds(self.remember))
-            .ignore();
+        match settlement {
+            Settlement::Taken => {
+                commands.cmd("SET").arg(key).arg(TAKEN).arg("PX");
+                commands.arg(milliseconds(self.remember)).ignore();
+            }
+            Settlement::Released(token) => {
+                commands.cmd("EVAL").arg(RELEASE).arg(1).arg(key);
+                commands.arg(&**token).ignore();
+            }
+        }
         self.ask::<Value>(&commands).await.map(drop)
     }
 
-    /// Gives a claim back.
-    pub(super) async fn forget(&self, event: Fingerprint, token: &str) -> Result<(), Unavailable> {
-        let mut commands = redis::pipe();
-        commands
-            .cmd("EVAL")
-            .arg(RELEASE)
-            .arg(1)
-            .arg(self.key(event))
-            .arg(token)
-            .ignore();
-        self.ask::<Value>(&commands).await.map(drop)
+    /// How long a claim lasts when nobody settles it.
+    pub(super) const fn claim_lasts(&self) -> Duration {
+        self.settings.claim
     }
 
     /// Whether it answers again after it did not, told once.
@@ -214,12 +223,13 @@ impl Redis {
     /// be repeated.
     async fn ask<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, Unavailable> {
         let link = self.links.here();
-        let mut again = true;
+        let (mut again, mut sent) = (true, false);
         let why = loop {
             let (mut line, number) = match link.line(&self.settings).await {
                 Ok(open) => open,
                 Err(why) => break why,
             };
+            sent = true;
             match tokio::time::timeout(ANSWER, line.ask(commands)).await {
                 Ok(Ok(answer)) => {
                     if line.is_cluster() {
@@ -248,6 +258,7 @@ impl Redis {
         Err(Unavailable {
             why,
             news: !self.down.swap(true, Ordering::Relaxed),
+            sent,
         })
     }
 }
