@@ -50,6 +50,8 @@ const OVERRIDES: [&str; 16] = [
 pub struct Names {
     /// The prefix in canonical form, `x-gatepost-`.
     prefix: String,
+    /// The signed statement.
+    pub assertion: HeaderName,
     /// The client address.
     pub client_ip: HeaderName,
     /// Marks the copy of an event that the app has taken.
@@ -84,6 +86,7 @@ impl Names {
             return None;
         }
         Some(Self {
+            assertion: name("assertion")?,
             client_ip: name("client-ip")?,
             duplicate: name("duplicate")?,
             event_count: name("event-count")?,
