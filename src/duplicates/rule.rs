@@ -29,10 +29,23 @@ impl OnCopy {
 /// What tells an event from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Basis {
-    /// Its type and id, or the key of the route: [`Event::key`].
+    /// Its type and id: [`Event::key`].
     Event,
+    /// The route's `duplicate_key`: [`Event::key`] too.
+    Own,
     /// What its sender signed: [`Verified::signed`].
     Signed,
+}
+
+impl Basis {
+    /// In a few words, for `check` and `explain`.
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Event => "type and id",
+            Self::Own => "duplicate_key",
+            Self::Signed => "what was signed",
+        }
+    }
 }
 
 /// A route's rule.
@@ -80,7 +93,7 @@ impl Rule {
     /// is forwarded and not remembered.
     pub fn key(&self, verified: &Verified, event: &Event) -> Option<Fingerprint> {
         let own = match self.basis {
-            Basis::Event => event.key,
+            Basis::Event | Basis::Own => event.key,
             Basis::Signed => verified.signed(),
         };
         Some(self.route.clone().with(own?.as_bytes()).finish())

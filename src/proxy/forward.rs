@@ -116,31 +116,20 @@ pub(super) async fn forward(
     *request.headers_mut() = parts.headers;
 
     let started = std::time::Instant::now();
-    let answer = if let Turn::First(claim) = turn {
-        once::exchange(gate, pool, request, claim, (slot, reserved)).await
-    } else {
-        let answer = upstream::send(&gate.upstream, pool, request).await;
-        drop(reserved);
-        entry.upstream = Some(started.elapsed());
-        match answer? {
-            Answer::Echo(response) => Ok(response.map(ResponseBody::whole)),
-            Answer::App(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                let agreed = response.headers().get(UPGRADE).is_some_and(is_websocket);
-                let upgrade = upgrade
-                    .filter(|_| agreed)
-                    .ok_or(Rejection::UpstreamFailed)?;
-                return Ok(upgrade.join(response));
-            }
+    let answer = match turn {
+        Turn::First(claim) => once::exchange(gate, pool, request, claim, (slot, reserved)).await,
+        Turn::Acknowledged | Turn::Copy | Turn::Untold => {
             // What a mixed app's own clients take their time to read must not count against
             // webhooks.
-            Answer::App(response) => {
-                let slot = (!unverified).then_some(slot);
-                Ok(response.map(|body| ResponseBody::streamed(body, slot)))
-            }
+            let slot = (!unverified).then_some(slot);
+            pass(gate, pool, request, slot, upgrade).await
         }
     };
-    entry.upstream = entry.upstream.or(Some(started.elapsed()));
+    entry.upstream = Some(started.elapsed());
     let mut response = answer?;
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(response);
+    }
     headers::strip_outbound(response.headers_mut());
     if let Some(wanted) = route.success_status
         && response.status().is_success()
@@ -148,6 +137,27 @@ pub(super) async fn forward(
         *response.status_mut() = wanted;
     }
     Ok(response)
+}
+
+/// Sends what is told from nothing else, and gives the answer on as it comes.
+async fn pass(
+    gate: &Gate,
+    pool: &Pool,
+    request: Request<Outgoing>,
+    slot: Option<Slot>,
+    upgrade: Option<Upgrade>,
+) -> Result<Response<ResponseBody>, Rejection> {
+    match upstream::send(&gate.upstream, pool, request).await? {
+        Answer::Echo(response) => Ok(response.map(ResponseBody::whole)),
+        Answer::App(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            let agreed = response.headers().get(UPGRADE).is_some_and(is_websocket);
+            let upgrade = upgrade
+                .filter(|_| agreed)
+                .ok_or(Rejection::UpstreamFailed)?;
+            Ok(upgrade.join(response))
+        }
+        Answer::App(response) => Ok(response.map(|body| ResponseBody::streamed(body, slot))),
+    }
 }
 
 /// The query, byte for byte, but for a static key in it that was verified.

@@ -154,6 +154,10 @@ async fn send(
             let taken = response.status().is_success();
             return (Ok(response.map(ResponseBody::whole)), taken);
         }
+        // Nobody asked for another protocol.
+        Ok(Answer::App(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            return (Err(Rejection::UpstreamFailed), false);
+        }
         Ok(Answer::App(response)) => response,
         Err(rejection) => return (Err(rejection), false),
     };

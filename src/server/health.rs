@@ -13,6 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::Shared;
+use crate::duplicates::Store;
 use crate::route::Mode;
 
 /// Probes are short: a client that takes longer for its head is none.
@@ -101,6 +102,10 @@ fn admin(shared: &Shared, request: &Request<Incoming>) -> Response<Full<Bytes>> 
         "in_flight": gate.in_flight.used(),
         "buffered_bytes": gate.buffered.used(),
         "connections": shared.connections.used(),
+        "duplicates": match &gate.events {
+            Store::Memory(memory) => serde_json::json!({ "store": "memory", "remembered": memory.len() }),
+            Store::Redis(_) => serde_json::json!({ "store": "redis" }),
+        },
         "routes": routes,
     });
     let mut response = Response::new(Full::from(status.to_string()));

@@ -117,10 +117,9 @@ impl Template {
 
     /// Whether this parameter of the query is part of what is signed.
     pub fn covers_query(&self, name: &str) -> bool {
-        self.parts.iter().any(|part| match &part.variable {
-            Variable::Query(signed) => signed == name,
-            Variable::Url(_) => true,
-            _ => false,
+        self.parts.iter().map(|part| &part.variable).any(|part| {
+            matches!(part, Variable::Url(_))
+                || matches!(part, Variable::Query(signed) if signed == name)
         })
     }
 

@@ -196,7 +196,7 @@ impl Compiler<'_> {
             _ => OnCopy::Forward,
         };
         let (basis, key) = if keys.get("duplicate_key").is_some() {
-            (Basis::Event, KeyRule::Own(self.own_key(keys, plan)?))
+            (Basis::Own, KeyRule::Own(self.own_key(keys, plan)?))
         } else if !event.id.is_empty()
             && event
                 .id

@@ -145,8 +145,8 @@ impl Link {
 /// The client of one server or of a cluster: how connections are opened.
 #[derive(Clone)]
 pub(super) enum Opener {
-    Single(Client),
-    Cluster(ClusterClient),
+    Single(Box<Client>),
+    Cluster(Box<ClusterClient>),
 }
 
 impl Opener {

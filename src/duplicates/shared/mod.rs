@@ -97,13 +97,13 @@ impl RedisSettings {
                 Some(certificates) => builder.certs(certificates),
                 None => builder,
             };
-            Opener::Cluster(builder.build().ok()?)
+            Opener::Cluster(Box::new(builder.build().ok()?))
         } else {
             let node = address.nodes.into_iter().next()?;
-            Opener::Single(match certificates {
+            Opener::Single(Box::new(match certificates {
                 Some(certificates) => Client::build_with_tls(node, certificates).ok()?,
                 None => Client::open(node).ok()?,
-            })
+            }))
         };
         Some(Self {
             opener,
@@ -268,30 +268,68 @@ fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 
+/// By kind, then by code, what is told of an error.
+const KINDS: [(ErrorKind, &str); 10] = [
+    (
+        ErrorKind::AuthenticationFailed,
+        "it refuses user or password",
+    ),
+    (
+        ErrorKind::ClusterConnectionNotFound,
+        "no node of the cluster can be reached",
+    ),
+    (ErrorKind::Io, "the connection failed"),
+    (
+        ErrorKind::Server(ServerErrorKind::Ask),
+        "it is a node of a cluster: write redis-cluster:// or rediss-cluster://",
+    ),
+    (
+        ErrorKind::Server(ServerErrorKind::BusyLoading),
+        "it is still loading its data",
+    ),
+    (
+        ErrorKind::Server(ServerErrorKind::ClusterDown),
+        "the cluster is down",
+    ),
+    (
+        ErrorKind::Server(ServerErrorKind::MasterDown),
+        "its master is down",
+    ),
+    (
+        ErrorKind::Server(ServerErrorKind::Moved),
+        "it is a node of a cluster: write redis-cluster:// or rediss-cluster://",
+    ),
+    (
+        ErrorKind::Server(ServerErrorKind::NoPerm),
+        "its user may not run SET, GET and EVAL on these keys",
+    ),
+    (
+        ErrorKind::Server(ServerErrorKind::ReadOnly),
+        "it is a read-only replica",
+    ),
+];
+const CODES: [(&str, &str); 4] = [
+    ("MISCONF", "it cannot save its data, so it takes none"),
+    ("NOAUTH", "it wants a password"),
+    ("OOM", "it has no room left (maxmemory)"),
+    ("WRONGPASS", "it refuses user or password"),
+];
+
 /// In words of our own: those of the library could hold a piece of an address.
 fn why(error: &RedisError) -> &'static str {
-    match error.kind() {
-        ErrorKind::AuthenticationFailed => "it refuses user or password",
-        ErrorKind::Io if error.is_connection_refusal() => "connection refused",
-        ErrorKind::Io if error.is_timeout() => "no answer in time",
-        ErrorKind::Io => "the connection failed",
-        ErrorKind::ClusterConnectionNotFound => "no node of the cluster can be reached",
-        ErrorKind::Server(ServerErrorKind::BusyLoading) => "it is still loading its data",
-        ErrorKind::Server(ServerErrorKind::ClusterDown) => "the cluster is down",
-        ErrorKind::Server(ServerErrorKind::MasterDown) => "its master is down",
-        ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask) => {
-            "it is a node of a cluster: write redis-cluster:// or rediss-cluster://"
-        }
-        ErrorKind::Server(ServerErrorKind::NoPerm) => {
-            "its user may not run SET, GET and EVAL on these keys"
-        }
-        ErrorKind::Server(ServerErrorKind::ReadOnly) => "it is a read-only replica",
-        _ => match error.code() {
-            Some("NOAUTH") => "it wants a password",
-            Some("WRONGPASS") => "it refuses user or password",
-            Some("OOM") => "it has no room left (maxmemory)",
-            Some("MISCONF") => "it cannot save its data, so it takes none",
-            _ => "it answered with an error",
-        },
+    if error.is_connection_refusal() {
+        return "connection refused";
     }
+    if error.is_timeout() {
+        return "no answer in time";
+    }
+    let by_kind = KINDS.iter().find(|(kind, _)| *kind == error.kind());
+    let by_code = || {
+        let code = error.code()?;
+        CODES.iter().find(|(known, _)| *known == code)
+    };
+    by_kind
+        .map(|(_, why)| why)
+        .or_else(|| by_code().map(|(_, why)| why))
+        .unwrap_or(&"it answered with an error")
 }

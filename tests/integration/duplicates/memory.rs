@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use gatepost::duplicates::{Known, Memory};
 use gatepost::fingerprint::Fingerprinter;
+use http_body_util::Full;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use super::{SECRET, event, moody, setup, signed};
 use crate::harness::upstream::reply;
@@ -195,6 +198,59 @@ fn a_sender_that_hangs_up_has_its_event_settled_by_the_answer() {
     tell.send("200 OK").unwrap();
     assert_eq!(gate.send(&event("b")).status, 200);
     assert_eq!(app.requests().len(), 3);
+}
+
+/// A caller that resets its HTTP/2 stream ends the request, not the work of the app.
+#[test]
+fn a_stream_that_is_reset_has_its_event_settled_too() {
+    let (app, tell) = waiting();
+    let gate = setup(&app, "duplicates = \"acknowledge\"")
+        .server("protocols = [\"http/1.1\", \"h2c\"]")
+        .start();
+    for (number, (status, requests)) in [("200 OK", 1), ("500 Oh", 4)].into_iter().enumerate() {
+        let id = number.to_string();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let tcp = tokio::net::TcpStream::connect(gate.address).await.unwrap();
+            let (mut sender, connection) =
+                http2::handshake(TokioExecutor::new(), TokioIo::new(tcp))
+                    .await
+                    .unwrap();
+            drop(tokio::spawn(connection));
+            let delivery = event(&id);
+            let request = hyper::Request::post("http://hooks.example/hook")
+                .header("X-Sign", delivery.value("X-Sign"))
+                .body(Full::<bytes::Bytes>::from(delivery.body))
+                .unwrap();
+            let answer = sender.send_request(request);
+            let before = app.requests().len();
+            let arrived = async {
+                while app.requests().len() == before {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            tokio::select! {
+                _ = answer => panic!("an answer before the app gave one"),
+                () = arrived => {}
+            }
+        });
+        drop(runtime);
+        let aborted = gate
+            .log
+            .wait(|line| line["outcome"] == "aborted" && line["event_id"] == *id);
+        assert!(aborted.is_some());
+        tell.send(status).unwrap();
+        tell.send("200 OK").unwrap();
+        assert_eq!(gate.send(&event(&id)).status, 200);
+        assert_eq!(app.requests().len(), requests);
+        if requests == 1 {
+            // What was told for the copy that never came.
+            assert_eq!(gate.send(&event("other")).status, 200);
+        }
+    }
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl World {
         let troubles = self.troubles.load(Ordering::SeqCst);
         let since = *self.well_since.lock().unwrap();
         let rested = since.is_none_or(|since| since.elapsed() > SETTLED);
-        (troubles % 2 == 0 && rested).then_some(troubles)
+        (troubles.is_multiple_of(2) && rested).then_some(troubles)
     }
 
     fn trouble(&self, make: impl FnOnce()) {

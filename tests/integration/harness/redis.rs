@@ -123,10 +123,10 @@ impl Redis {
     fn try_ask(&self, words: &[&str]) -> Option<String> {
         let mut stream = TcpStream::connect(self.address()).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-        let mut text = format!("*{}\r\n", words.len());
-        for word in words {
-            text.push_str(&format!("${}\r\n{word}\r\n", word.len()));
-        }
+        let head = format!("*{}\r\n", words.len());
+        let text = words.iter().fold(head, |text, word| {
+            text + &format!("${}\r\n{word}\r\n", word.len())
+        });
         stream.write_all(text.as_bytes()).ok()?;
         let mut reader = BufReader::new(stream);
         let mut line = String::new();
