@@ -38,10 +38,10 @@ impl Compiler<'_> {
         };
         self.positive(table, "remember", "nothing would be remembered");
         let redis = table.text("store") == Some("redis");
-        let idle: &[&str] = if redis {
-            &["capacity"]
-        } else {
-            &["redis", "password", "ca", "prefix", "on_store_error"]
+        let idle: &[&str] = match table.text("store") {
+            Some("redis") => &["capacity"],
+            None | Some("memory") => &["redis", "password", "ca", "prefix", "on_store_error"],
+            Some(_) => &[],
         };
         for entry in idle.iter().filter_map(|key| table.entry(key)) {
             let (what, fix) = if redis {
