@@ -28,6 +28,8 @@ mod config_errors;
 mod days;
 /// Copies and replays: what the app sees once, twice, and never too seldom.
 mod duplicates;
+/// `explain`: why a captured request is refused.
+mod explain;
 /// Smuggling: every head or body that two readers could read differently.
 mod framing;
 /// Every fuzz target on its corpus and a bounded number of mutations.
