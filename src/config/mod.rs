@@ -27,6 +27,6 @@ pub mod tree;
 mod leaks;
 
 pub use environment::Environment;
-pub use load::{Loaded, load, parse};
+pub use load::{Loaded, listening, load, parse};
 pub(crate) use mask::printable;
-pub use settings::{Config, HeaderSettings, Limits, Listen, LogSettings, Reload, Server};
+pub use settings::{About, Config, HeaderSettings, Limits, Listen, LogSettings, Reload, Server};

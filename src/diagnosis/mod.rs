@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::request::Parts;
 
+pub use narrate::duration;
 pub use report::{Report, Seen, State};
 pub use trial::Guess;
 

@@ -160,7 +160,7 @@ pub(super) fn age(at: Timestamp, now: Timestamp) -> String {
 }
 
 /// A duration in its two largest units.
-pub(super) fn duration(duration: Duration) -> String {
+pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     if seconds > 3_600 * 24 * 36_500 {
         return "any time".into();

@@ -127,6 +127,7 @@ pub(super) async fn forward(
     };
     entry.upstream = Some(started.elapsed());
     let mut response = answer?;
+    entry.upstream_status = Some(response.status().as_u16());
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Ok(response);
     }

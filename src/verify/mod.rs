@@ -287,7 +287,31 @@ impl<'p> Group<'p> {
     }
 }
 
+impl Plan {
+    /// The names of all secrets and keys, and when they are in force.
+    pub fn held(&self) -> Vec<Held<()>> {
+        self.groups.iter().flatten().flat_map(Step::held).collect()
+    }
+}
+
 impl Step {
+    /// The names of its secrets and keys, and when they are in force.
+    pub fn held(&self) -> Vec<Held<()>> {
+        match self {
+            Self::ApiKey(step) => step.secrets.names(),
+            Self::Basic(step) => step.secrets.names(),
+            Self::Bearer(step) => step.secrets.names(),
+            Self::Jwt(step) => step.keys.names(),
+            Self::Signature(step) => match &step.prover {
+                signed::Prover::Digest { secrets, .. } => {
+                    secrets.as_ref().map(Ring::names).unwrap_or_default()
+                }
+                signed::Prover::Hmac(keys) => keys.names(),
+                signed::Prover::PublicKey { keys, .. } => keys.names(),
+            },
+        }
+    }
+
     /// What `X-Gatepost-Verified-By` calls it; of a token the first algorithm's name.
     pub fn label(&self) -> &'static str {
         match self {

@@ -172,7 +172,11 @@ fn each_command_helps_with_an_example() {
         "health",
         "providers",
         "run",
+        "reload",
         "send",
+        "status",
+        "tail",
+        "why",
     ] {
         let said = text(&gatepost(&[command, "--help"]));
         assert!(

@@ -18,6 +18,8 @@ mod harness;
 /// Signs as providers do, with none of the code under test.
 mod signing;
 
+/// The admin listener, and the commands that ask it.
+mod admin;
 /// The signed statement that an app can ask for.
 mod assertion;
 /// What a user types: demo, send, providers, check.

@@ -1,7 +1,7 @@
 //! Passwords, TLS, and a cluster of three nodes.
 
+use super::event;
 use super::shared::{until, with};
-use super::{event, setup};
 use crate::harness::redis::{cluster, wait_for_cluster};
 use crate::harness::{Redis, Upstream};
 
@@ -120,5 +120,4 @@ fn a_cluster_is_one_memory_and_survives_the_loss_of_a_node() {
         reason.contains("redis-cluster://")
     });
     assert!(told.is_some());
-    drop(setup(&app, ""));
 }
