@@ -13,6 +13,7 @@ use crate::event::{KeyRule, Source};
 use crate::route::Mode;
 use crate::secret::Secret;
 use crate::upstream;
+use crate::verify::template::Cover;
 use crate::verify::{self, Plan, Step};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -310,9 +311,11 @@ fn is_token(step: &Step) -> bool {
 fn binds_body(step: &Step) -> bool {
     match step {
         Step::Signature(signature) => {
-            signature.prover.is_keyed() && signature.message.covers_body()
+            signature.prover.is_keyed()
+                && signature.for_each.is_none()
+                && signature.message.cover() == Cover::Whole
         }
-        Step::Jwt(token) => token.body_hash.is_some(),
+        Step::Jwt(token) => token.covers_body(),
         Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) => false,
     }
 }
@@ -320,11 +323,12 @@ fn binds_body(step: &Step) -> bool {
 fn covers(step: &Step, source: &Source) -> bool {
     match (source, step) {
         (Source::Value(_), _) | (Source::Claim(_), Step::Jwt(_)) => true,
-        (Source::Json(_) | Source::Form(_), _) => binds_body(step),
+        (Source::Json(_) | Source::Joined { .. } | Source::Form(_), _) => binds_body(step),
         (Source::Header(name), Step::Signature(signature)) => {
             let as_id = signature.message.has_id()
                 && matches!(&signature.id, Some(verify::Place::Header(id)) if id == name);
-            signature.prover.is_keyed() && (as_id || signature.message.covers_header(name))
+            signature.prover.is_keyed()
+                && (as_id || signature.message.headers().any(|signed| signed == name))
         }
         (Source::Query(name), Step::Signature(signature)) => {
             signature.prover.is_keyed() && signature.message.covers_query(name)
