@@ -128,6 +128,12 @@ impl Gate {
         self.buffered = before.buffered.with_limit(self.limits.buffered);
         self.in_flight = before.in_flight.with_limit(self.limits.in_flight);
         self.events = before.events.continued(&self.duplicates, Instant::now());
+        for series in &mut self.series {
+            if let Some(before) = before.series.iter().find(|other| other.is_of_same(series)) {
+                series.go_on_from(before);
+            }
+        }
+        self.unrouted.go_on_from(&before.unrouted);
         self.studied(before.desk.student())
     }
 

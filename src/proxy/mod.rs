@@ -91,7 +91,9 @@ async fn handle<'g>(
             match verify(gate, route, &head, incoming, pending, spent).await {
                 Ok((verified, event, reserved)) => Permit::verified(verified, event, reserved),
                 Err(refused) => {
-                    *case = study(Some(route), Some(&refused.body));
+                    if study::has_a_cause(refused.rejection) {
+                        *case = study(Some(route), Some(&refused.body));
+                    }
                     Permit::observed(route, refused)?
                 }
             }

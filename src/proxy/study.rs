@@ -14,6 +14,7 @@ use http::request::Parts;
 
 use super::{Gate, framing};
 use crate::diagnosis;
+use crate::rejection::Rejection;
 use crate::route::Route;
 use crate::telemetry::{Happening, Level};
 use crate::verify::{Body, Moment};
@@ -26,6 +27,15 @@ const SHARE: u64 = 10;
 const LARGEST: usize = 256 * 1024;
 /// So many wait at most.
 const WAITING: usize = 4;
+
+/// Whether the reason lies in what was sent, not in how it came: half a body tells nothing.
+pub(super) fn has_a_cause(reason: Rejection) -> bool {
+    use Rejection::{BodyIncomplete, BodyTimeout, BodyTooLarge, Overloaded};
+    !matches!(
+        reason,
+        BodyIncomplete | BodyTimeout | BodyTooLarge | Overloaded
+    )
+}
 
 /// Who is given what is to be examined.
 #[derive(Debug, Default)]
@@ -42,6 +52,8 @@ pub(super) struct Desk {
 pub(super) struct Case {
     parts: Parts,
     body: Bytes,
+    /// The refusal came before the body was read.
+    unread: bool,
     peer: IpAddr,
     now: Moment,
 }
@@ -130,6 +142,7 @@ impl Desk {
             body: body
                 .map(|body| Bytes::from(body.contiguous().into_owned()))
                 .unwrap_or_default(),
+            unread: body.is_none(),
             peer,
             now,
         })
@@ -175,6 +188,7 @@ impl Job {
                 peer: Some(case.peer),
                 now: case.now,
                 plain: framing::require_plain_body(&case.parts.headers),
+                unread: case.unread,
                 limit: LIMIT,
             },
         );

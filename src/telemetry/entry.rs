@@ -11,7 +11,7 @@ use http::{HeaderValue, Method, StatusCode, Uri};
 use ulid::Ulid;
 
 use super::line::Line;
-use super::{Happening, Level, Log, Outcome, Refusal, Series, Telemetry, milliseconds};
+use super::{Happening, Level, Log, Outcome, Refusal, Series, Telemetry, milliseconds, terminal};
 use crate::duplicates::OnCopy;
 use crate::rejection::{Fault, Rejection};
 use crate::route::Route;
@@ -54,6 +54,8 @@ pub struct Entry<'g> {
     pub upstream_status: Option<u16>,
     /// The other end of the connection.
     pub peer: Option<IpAddr>,
+    /// The trace that the caller says it belongs to.
+    trace: Option<String>,
 }
 
 impl<'g> Entry<'g> {
@@ -79,12 +81,14 @@ impl<'g> Entry<'g> {
             upstream: None,
             upstream_status: None,
             peer: None,
+            trace: None,
         }
     }
 
     /// Notes the head. The query is left out of the log: it may hold a credential.
     pub fn head(&mut self, parts: &Parts) {
         let agent = parts.headers.get(USER_AGENT).cloned();
+        self.trace = parts.headers.get("traceparent").and_then(trace_id);
         self.head = Some((parts.method.clone(), parts.uri.clone(), agent));
     }
 
@@ -143,9 +147,15 @@ impl<'g> Entry<'g> {
                     line.field("provider", provider);
                 }
             }
+            if let Some(trace) = &self.trace {
+                line.field("trace_id", trace);
+            }
             line.field("outcome", outcome.name());
             if let Some(reason) = reason {
                 line.field("reason", reason.code());
+                if let Some(check) = self.route.and_then(|route| route.mode.check_of(reason)) {
+                    line.field("check", check);
+                }
             }
             if let Some(client) = self.client {
                 line.field("client_ip", &client.to_string());
@@ -184,7 +194,24 @@ impl<'g> Entry<'g> {
                 line.number("upstream_ms", milliseconds(upstream));
             }
         };
-        self.telemetry.log.request(level, "request", fill);
+        let log = &self.telemetry.log;
+        let shown = reason.is_none_or(|reason| {
+            // Who asks for every detail gets every line.
+            log.shows(Level::Debug)
+                || self.telemetry.sums.show(
+                    self.route.map(|route| &*route.name),
+                    reason,
+                    self.client,
+                    || self.request_id(),
+                )
+        });
+        if shown && log.is_text() {
+            log.plain(level, |clock| {
+                self.words(clock, status, outcome, reason, elapsed)
+            });
+        } else if shown {
+            log.request(level, "request", fill);
+        }
         self.telemetry.live.tell(|| Happening {
             kind: "request",
             route: self.route.map(|route| route.name.clone()),
@@ -194,6 +221,33 @@ impl<'g> Entry<'g> {
         if let Some(reason) = reason {
             self.keep(status, outcome, reason);
         }
+    }
+
+    /// The request as somebody at a terminal reads it.
+    fn words(
+        &self,
+        clock: &str,
+        status: u16,
+        outcome: Outcome,
+        reason: Option<Rejection>,
+        elapsed: Duration,
+    ) -> String {
+        let client = self.client.map(|client| client.to_string());
+        let route = self.route.map_or("-", |route| &route.name);
+        let path = self.head.as_ref().map_or("", |(_, uri, _)| uri.path());
+        terminal::words(&terminal::Words {
+            clock,
+            route: if self.route.is_some() { route } else { path },
+            kind: &self.event_types.join(", "),
+            client: client.as_deref().unwrap_or("-"),
+            bytes: self.body_bytes,
+            status,
+            outcome: outcome.name(),
+            reason: reason.map(Rejection::code),
+            milliseconds: milliseconds(elapsed),
+            verify: milliseconds(self.verify),
+            request_id: &self.request_id(),
+        })
     }
 
     /// Keeps a refusal for people who ask why.
@@ -235,6 +289,15 @@ impl Drop for Entry<'_> {
             self.record(499, Outcome::Aborted, None);
         }
     }
+}
+
+/// The trace id of a `traceparent` (<https://www.w3.org/TR/trace-context/#traceparent-header>).
+fn trace_id(value: &HeaderValue) -> Option<String> {
+    let mut parts = value.to_str().ok()?.split('-');
+    let (version, id) = (parts.next()?, parts.next()?);
+    let hex = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let right = version.len() == 2 && version != "ff" && hex(version) && id.len() == 32 && hex(id);
+    (right && id.bytes().any(|b| b != b'0')).then(|| id.to_owned())
 }
 
 /// A ULID: the time, then a number that no other request of any replica has. Random per thread,

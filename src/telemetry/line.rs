@@ -75,7 +75,7 @@ impl Line {
 
 /// Appends `value` as the inside of a JSON string in plain ASCII: control characters, C1 codes and
 /// the marks that turn text around included.
-fn escape(text: &mut String, value: &str) {
+pub(super) fn escape(text: &mut String, value: &str) {
     for character in value.chars() {
         match character {
             '"' | '\\' => {

@@ -134,9 +134,26 @@ impl Log {
         }
         let mut line = with_time(|time| Line::new(self.json, time, level.name(), message));
         fill(&mut line);
+        self.gather(line.end().as_bytes());
+    }
+
+    /// Whether people read it.
+    pub const fn is_text(&self) -> bool {
+        !self.json
+    }
+
+    /// Writes text that is made for people.
+    pub fn plain(&self, level: Level, text: impl FnOnce(&str) -> String) {
+        if self.shows(level) {
+            let text = with_time(|time| text(time.get(11..19).unwrap_or(time)));
+            self.gather(text.as_bytes());
+        }
+    }
+
+    fn gather(&self, bytes: &[u8]) {
         let full = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.lines.extend_from_slice(line.end().as_bytes());
+            waiting.lines.extend_from_slice(bytes);
             waiting.lines.len() >= FULL
         };
         if self.at_once || full {

@@ -9,6 +9,8 @@ mod metrics;
 mod process;
 mod refusals;
 mod series;
+mod sums;
+mod terminal;
 
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ pub use log::{Format, Level, Log};
 pub use metrics::Metrics;
 pub use refusals::{Refusal, Refusals};
 pub use series::{Counts, Outcome, Series};
+pub use sums::Sums;
 
 /// Where logs and metrics go.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub struct Telemetry {
     pub live: Live,
     /// The last minutes.
     pub history: History,
+    /// Identical refusals.
+    pub sums: Sums,
 }
 
 impl Telemetry {
@@ -44,6 +49,7 @@ impl Telemetry {
             refusals: Refusals::default(),
             live: Live::new(),
             history: History::default(),
+            sums: Sums::default(),
         }
     }
 }

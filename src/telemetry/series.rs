@@ -196,6 +196,16 @@ impl Series {
         }
     }
 
+    /// Whether both count the same route.
+    pub fn is_of_same(&self, other: &Self) -> bool {
+        self.route == other.route && self.provider == other.provider
+    }
+
+    /// Takes over what was counted under the configuration before.
+    pub fn go_on_from(&mut self, before: &Self) {
+        self.refused = before.refused.clone();
+    }
+
     /// Counts a request.
     pub(super) fn count(
         &self,

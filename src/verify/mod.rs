@@ -317,6 +317,19 @@ impl Step {
         }
     }
 
+    /// Whether it is a step of this kind that refuses for this reason.
+    pub fn may_refuse(&self, reason: Rejection) -> bool {
+        let code = reason.code();
+        let starts = |starts: &[&str]| starts.iter().any(|start| code.starts_with(start));
+        match self {
+            Self::ApiKey(_) | Self::Basic(_) | Self::Bearer(_) => starts(&["credential_"]),
+            Self::Jwt(_) => starts(&["credential_", "jwt_"]),
+            Self::Signature(_) => {
+                starts(&["signature_", "digest_", "timestamp_", "credential_repeated"])
+            }
+        }
+    }
+
     /// What `X-Gatepost-Verified-By` calls it; of a token the first algorithm's name.
     pub fn label(&self) -> &'static str {
         match self {

@@ -365,3 +365,52 @@ fn where_nobody_answers_it_is_69_and_what_to_add() {
     let output = setup.run(&["status"]);
     assert_eq!(output.status.code(), Some(69), "the file says off");
 }
+
+#[test]
+fn a_refusal_before_the_body_tells_nothing_of_the_body() {
+    let app = Upstream::recording();
+    let gate = Setup::new(&app)
+        .admin()
+        .env("S", SECRET)
+        .toml(
+            "[[route]]\npath = \"/both\"\nsecret = { env = \"S\" }\n\
+             verify = [{ scheme = \"api_key\", header = \"X-Key\" }, { scheme = \"hmac\", header = \"X-Signature\" }]",
+        )
+        .start();
+    let signature = hex(&hmac("sha256", SECRET.as_bytes(), b"body"));
+    let delivery = Delivery::post("/both")
+        .header("X-Key", "wrong")
+        .header("X-Signature", signature)
+        .body("body");
+    let refused = gate.refuses("wrong key", &delivery, 401, "credential_wrong");
+    let id = refused.header("x-gatepost-request-id").unwrap();
+    let path = format!("/api/v1/refusals/{id}");
+    let told = until(&gate, &path, |told| told["examination"].is_object());
+    let steps = told["examination"]["steps"].as_array().unwrap();
+    let state = |check: &str| {
+        let step = steps.iter().find(|step| step["check"] == check);
+        step.map(|step| step["state"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(state("api-key").as_deref(), Some("failed"), "{told}");
+    assert_eq!(state("hmac-sha256").as_deref(), Some("unknown"), "{told}");
+    assert_eq!(state("body"), None, "{told}");
+    let guesses = told["examination"]["guesses"].to_string();
+    assert!(!guesses.contains("body"), "{guesses}");
+}
+
+#[test]
+fn counts_outlive_a_reload() {
+    let app = Upstream::recording();
+    let gate = setup(&app).start();
+    assert_eq!(gate.send(&signed(SECRET, "1")).status, 200);
+    assert_eq!(gate.send(&signed("another", "1")).status, 401);
+    gate.signal("-HUP");
+    assert!(
+        gate.log
+            .wait(|line| line["msg"] == "configuration reloaded")
+            .is_some()
+    );
+    let counts = &json(&gate, "/api/v1/status")["routes"][0]["counts"];
+    assert_eq!(counts["forwarded"], 1, "{counts}");
+    assert_eq!(counts["rejected"], 1, "{counts}");
+}

@@ -5,13 +5,14 @@
 
 mod events;
 mod guard;
+mod page;
 mod status;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -45,6 +46,19 @@ pub(super) async fn answer<B>(
         return response;
     }
     match path {
+        // The page; browsers ask for an icon unasked.
+        "/" | "/ui" => moved("/ui/"),
+        "/ui/" => whole(
+            "text/html; charset=utf-8",
+            page::whole(shared, request.uri().query()),
+        ),
+        "/ui/state" => whole(
+            "text/html; charset=utf-8",
+            page::state(shared, request.uri().query()),
+        ),
+        "/ui/page.css" => whole("text/css; charset=utf-8", page::STYLE),
+        "/ui/page.js" => whole("text/javascript; charset=utf-8", page::SCRIPT),
+        "/favicon.ico" => text(StatusCode::NO_CONTENT, ""),
         "/api/v1/status" => as_json(&status::status(shared)),
         "/api/v1/config" => config(shared),
         "/api/v1/reasons" => as_json(&reasons()),
@@ -132,6 +146,19 @@ async fn reload(shared: &Shared, peer: Option<IpAddr>) -> Response<Body> {
     }
 }
 
+fn whole(kind: &'static str, body: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::whole(body));
+    finish(&mut response, kind);
+    response
+}
+
+fn moved(to: &'static str) -> Response<Body> {
+    let mut response = text(StatusCode::FOUND, "");
+    let to = HeaderValue::from_static(to);
+    response.headers_mut().insert(LOCATION, to);
+    response
+}
+
 fn as_json(value: &Value) -> Response<Body> {
     let mut response = Response::new(Body::whole(value.to_string()));
     finish(&mut response, "application/json");
@@ -153,7 +180,9 @@ fn finish(response: &mut Response<Body>, kind: &'static str) {
     for (name, value) in [
         (
             "content-security-policy",
-            "default-src 'none'; frame-ancestors 'none'",
+            // Only our own two files run and style, and no page may show this one in a frame.
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+             base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
         ),
         ("cross-origin-resource-policy", "same-origin"),
         ("referrer-policy", "no-referrer"),
