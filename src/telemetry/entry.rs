@@ -117,9 +117,7 @@ impl<'g> Entry<'g> {
         self.record(status.as_u16(), outcome, rejection);
     }
 
-    fn record(&self, status: u16, outcome: Outcome, rejection: Option<Rejection>) {
-        let elapsed = self.started.elapsed();
-        let reason = rejection.or(self.observed);
+    fn count(&self, outcome: Outcome, reason: Option<Rejection>, elapsed: Duration) {
         self.series
             .count(&self.telemetry.metrics, outcome, reason, elapsed);
         if outcome == Outcome::Forwarded {
@@ -134,6 +132,12 @@ impl<'g> Entry<'g> {
         if !self.verify.is_zero() && self.observed.is_none() {
             self.series.count_verified(self.verify, self.body_bytes);
         }
+    }
+
+    fn record(&self, status: u16, outcome: Outcome, rejection: Option<Rejection>) {
+        let elapsed = self.started.elapsed();
+        let reason = rejection.or(self.observed);
+        self.count(outcome, reason, elapsed);
         let level = match rejection.map(Rejection::fault) {
             None | Some(Fault::Client) => Level::Info,
             Some(Fault::Gatepost | Fault::Upstream) => Level::Error,

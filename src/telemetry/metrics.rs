@@ -347,6 +347,14 @@ impl Metrics {
             self.observing
                 .get_or_create(&labels)
                 .set(i64::from(observes));
+            // What may be counted is there from the start.
+            if let Some(rule) = &route.copies {
+                drop(self.unkeyed.get_or_create(&labels));
+                drop(self.copies.get_or_create(&Copied {
+                    route: route.name.clone(),
+                    action: rule.on_copy().name(),
+                }));
+            }
         }
     }
 
