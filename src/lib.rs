@@ -16,7 +16,7 @@
 //! | 4 | [`server`]: listeners, TLS, drain, reload, health |
 //! | 3 | [`proxy`]: the line |
 //! | 2 | [`config`]: `sidecar.toml` to [`config::Config`]; [`telemetry`]; [`sign`]; [`diagnosis`]: why a request is refused |
-//! | 1 | [`verify`], [`event`], [`duplicates`], [`route`], [`upstream`], [`address`] |
+//! | 1 | [`verify`], [`event`], [`duplicates`], [`handshake`], [`route`], [`upstream`], [`address`] |
 //! | 0 | [`encoding`], [`secret`], [`units`], [`json`], [`form`], [`headers`], [`fingerprint`], [`budget`], [`socket`], [`rejection`] |
 
 pub mod address;
@@ -29,6 +29,7 @@ pub mod encoding;
 pub mod event;
 pub mod fingerprint;
 pub mod form;
+pub mod handshake;
 pub mod headers;
 pub mod json;
 pub mod proxy;

@@ -12,6 +12,7 @@ mod health;
 )]
 mod instance;
 mod providers;
+mod question;
 mod send;
 mod serve;
 

@@ -9,6 +9,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 
+use super::question::question;
 use super::{IO, NO, Outcome, client, environment, say, serve, tell};
 use crate::config::sample::{self, Sample};
 use crate::config::{Listen, Loaded, catalogue, show};
@@ -37,6 +38,16 @@ pub(super) struct Arguments {
     /// Get something wrong, to see the refusal
     #[arg(long, value_enum)]
     tamper: Option<Tamper>,
+    /// Ask one of the route's handshakes instead of sending an event
+    #[arg(
+        long,
+        value_name = "N",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "1",
+        conflicts_with = "event"
+    )]
+    handshake: Option<usize>,
     /// The private key of a test key pair (PKCS#8 PEM), for schemes that sign with one
     #[arg(long, value_name = "FILE")]
     private_key: Option<PathBuf>,
@@ -108,9 +119,23 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
         headers: headers(&made),
         body,
     };
+    let now = Timestamp::now();
+    let mut signed = true;
+    if let Some(number) = arguments.handshake {
+        let own = arguments.data.is_some().then(|| delivery.body.clone());
+        let asked = question(&loaded, route, number, delivery, now).map_err(|why| fail(&why))?;
+        (delivery, signed) = (asked.delivery, asked.signed);
+        delivery.body = own.unwrap_or(delivery.body);
+    }
     let tamper = arguments.tamper.map(Into::into);
-    sign::sign(plan, &mut delivery, key.as_ref(), Timestamp::now(), tamper)
-        .map_err(|error| fail(&error.to_string()))?;
+    if signed {
+        sign::sign(plan, &mut delivery, key.as_ref(), now, tamper)
+            .map_err(|error| fail(&error.to_string()))?;
+    } else if tamper.is_some() {
+        return Err(fail(
+            "this handshake is not signed: there is nothing to change",
+        ));
+    }
     let address = address(arguments, &config.server.listen).map_err(|message| fail(&message))?;
     if config.server.tls.is_some() && arguments.to.is_none() {
         return Err(fail(
@@ -138,21 +163,18 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
         .header("x-gatepost-request-id")
         .unwrap_or("-")
         .to_owned();
-    let verdict = if (200..300).contains(&answer.status) {
-        "forwarded"
-    } else {
-        "refused"
+    let good = (200..300).contains(&answer.status);
+    let verdict = match (good, arguments.handshake) {
+        (true, None) => "forwarded",
+        (true, Some(_)) => "answered",
+        (false, _) => "refused",
     };
     say(&format!("<-- {} {verdict}, request {id}\n", answer.status));
     say(&format!(
         "{}\n",
         String::from_utf8_lossy(&answer.body).trim_end()
     ));
-    if verdict == "forwarded" {
-        Ok(())
-    } else {
-        Err(NO)
-    }
+    if good { Ok(()) } else { Err(NO) }
 }
 
 /// The headers that a made sample needs besides its proof.

@@ -45,9 +45,31 @@ impl Gathering {
         }
     }
 
+    /// Takes the only piece of a body as it is: its size is that of the body.
+    fn push_whole(&mut self, chunk: Bytes) {
+        self.body.push(chunk);
+    }
+
     fn finish(mut self) -> Body {
         self.settle();
         self.body
+    }
+}
+
+/// A body on its way: the pieces that were looked at already, and what is still to come.
+#[derive(Debug)]
+pub(super) struct Arriving {
+    pub(super) begun: Body,
+    /// `None` when nothing is.
+    pub(super) rest: Option<Incoming>,
+}
+
+impl From<Incoming> for Arriving {
+    fn from(incoming: Incoming) -> Self {
+        Self {
+            begun: Body::default(),
+            rest: Some(incoming),
+        }
     }
 }
 
@@ -72,14 +94,18 @@ pub(super) struct Broken {
 ///
 /// An announced length over the limit is refused before a byte is read.
 pub(super) async fn read(
-    incoming: Incoming,
+    arriving: Arriving,
     limit: usize,
     time: Duration,
     budget: &Budget,
     mut hash: impl FnMut(&[u8]),
 ) -> Result<Whole, Broken> {
+    let Arriving { begun, rest } = arriving;
     let mut body = Gathering::default();
-    let announced = incoming.size_hint().exact();
+    let announced = rest.as_ref().and_then(|rest| {
+        let to_come = usize::try_from(rest.size_hint().exact()?);
+        Some(to_come.map_or(usize::MAX, |to_come| to_come.saturating_add(begun.len())))
+    });
     let broken = |rejection, body: Gathering, rest| {
         Err(Broken {
             rejection,
@@ -87,12 +113,22 @@ pub(super) async fn read(
             rest,
         })
     };
-    if announced.is_some_and(|length| length > limit as u64) {
-        return broken(Rejection::BodyTooLarge, body, Some(incoming));
+    for chunk in begun.into_chunks() {
+        hash(&chunk);
+        body.push(chunk);
+    }
+    if announced.is_some_and(|length| length > limit) {
+        return broken(Rejection::BodyTooLarge, body, rest);
     }
     // Only what has arrived counts: an announcement costs its sender nothing.
     let mut reserved = budget.empty();
-    let mut incoming = incoming;
+    if !reserved.grow_to(body.len()) {
+        return broken(Rejection::Overloaded, body, rest);
+    }
+    let Some(mut incoming) = rest else {
+        let body = body.finish();
+        return Ok(Whole { body, reserved });
+    };
     let reading = async {
         while !incoming.is_end_stream() {
             let Some(frame) = incoming.frame().await else {
@@ -104,7 +140,11 @@ pub(super) async fn read(
             };
             let length = body.len().saturating_add(chunk.len());
             hash(&chunk);
-            body.push(chunk);
+            if body.len() == 0 && incoming.is_end_stream() {
+                body.push_whole(chunk);
+            } else {
+                body.push(chunk);
+            }
             if length > limit {
                 return Err(Rejection::BodyTooLarge);
             }

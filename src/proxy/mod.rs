@@ -4,6 +4,7 @@ mod answer;
 mod forward;
 pub(crate) mod framing;
 mod gate;
+mod handshake;
 mod intake;
 mod once;
 mod panic;
@@ -15,32 +16,37 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::request::Parts;
+use hyper::Response;
 use hyper::body::Incoming;
-use hyper::{Request, Response};
 
 pub use answer::{ResponseBody, respond};
 pub use gate::{Gate, Slot};
 pub use study::Student;
 
+use self::intake::Arriving;
 use self::once::Turn;
 use self::permit::{Ground, Permit};
 use self::study::Case;
 use crate::budget::Reserved;
 use crate::duplicates::Basis;
 use crate::event::{self, Event};
+use crate::headers;
 use crate::rejection::Rejection;
 use crate::route::{Mode, Route};
 use crate::telemetry::Entry;
 use crate::upstream::Pool;
-use crate::verify::{Head, Moment, Pending, Verified};
+use crate::verify::{Caller, Certificate, Head, Moment, Pending, Verified};
 
 /// What is known of the connection a request came on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Peer {
     /// The other end, or what a trusted PROXY header said it is.
     pub address: IpAddr,
     /// Whether it came over TLS.
     pub secure: bool,
+    /// The certificate it was opened with, if any.
+    pub certificate: Option<Arc<Certificate>>,
     /// Whether the process is stopping: then a connection ends with its answer.
     pub draining: bool,
 }
@@ -52,22 +58,26 @@ pub struct Peer {
 async fn handle<'g>(
     gate: &'g Arc<Gate>,
     pool: &Pool,
-    peer: Peer,
-    request: Request<Incoming>,
-    now: Moment,
+    peer: &Peer,
+    parts: &mut Parts,
+    incoming: Incoming,
     entry: &mut Entry<'g>,
-    case: &mut Option<Case>,
+    case: &mut Option<Box<Case>>,
 ) -> Result<Response<ResponseBody>, Rejection> {
-    let (parts, incoming) = request.into_parts();
-    entry.head(&parts);
+    let now = entry.arrived;
+    entry.head(parts);
     entry.peer = Some(peer.address);
-    let host = framing::require_unambiguous(&parts)?; // 1
+    let host = framing::require_unambiguous(parts)?; // 1
     let client = gate.trust.client(peer.address, &parts.headers)?; // 2
-    entry.client = Some(client);
+    let address = headers::address_value(client);
+    entry.client = Some((client, address.clone()));
     // A refusal is examined after the answer: what that takes is kept, if it is due.
-    let study = |route, body| gate.desk.case(route, peer.address, &parts, body, now);
+    let study = |route, body| {
+        let case = gate.desk.case(route, peer.address, parts, body, now);
+        case.map(Box::new)
+    };
     let route = gate
-        .find(host, &parts, entry)
+        .find(host, parts, entry)
         .inspect_err(|_| *case = study(None, None))?; // 3
     let head = Head {
         method: parts.method.as_str(),
@@ -75,21 +85,44 @@ async fn handle<'g>(
         query: parts.uri.query(),
         headers: &parts.headers,
     };
+    let (arriving, slot) = match &route.handshakes {
+        None => (incoming.into(), None),
+        Some(handshakes) => {
+            let asked = (route, &**handshakes);
+            let seen = (&parts.method, &head);
+            let answer = handshake::answer(gate, asked, client, seen, incoming, now, entry);
+            // Boxed: few routes have one, and every request would carry the room for it.
+            match Box::pin(answer).await? {
+                handshake::Step::Answered(response) => return Ok(response), // 4
+                handshake::Step::GoesOn(arriving, slot) => (arriving, slot),
+            }
+        }
+    };
+    let caller = Caller {
+        address: client,
+        certificate: peer.certificate.as_deref(),
+    };
     let started = Instant::now();
     let admitted =
-        admit(route, client, &head, now).inspect_err(|_| *case = study(Some(route), None))?; // 5
+        admit(route, caller, &head, now).inspect_err(|_| *case = study(Some(route), None))?; // 5
     entry.verify = started.elapsed();
-    let slot = gate.enter(route, client)?; // 6
+    let slot = match slot {
+        Some(slot) => slot,
+        None => gate.enter(route, client)?, // 6
+    };
     let permit = match admitted {
-        Admitted::Unverified => Permit::passthrough(route, incoming)?,
+        Admitted::Unverified => Permit::passthrough(route, arriving)?,
         Admitted::Refused(rejection) => {
             *case = study(Some(route), None);
-            Permit::observed(route, Refused::unread(rejection, incoming))?
+            Permit::observed(route, Refused::unread(rejection, arriving))?
         }
         Admitted::Pending(pending) => {
             let spent = &mut entry.verify;
-            match verify(gate, route, &head, incoming, pending, spent).await {
-                Ok((verified, event, reserved)) => Permit::verified(verified, event, reserved),
+            match verify(gate, route, &head, arriving, pending, now, spent).await {
+                Ok(Passed::Handshake(answer)) => return Ok(handshake::told(*answer, entry)),
+                Ok(Passed::Event(verified, event, reserved)) => {
+                    Permit::verified(verified, event, reserved)
+                }
                 Err(refused) => {
                     if study::has_a_cause(refused.rejection) {
                         *case = study(Some(route), Some(&refused.body));
@@ -100,7 +133,11 @@ async fn handle<'g>(
         }
     };
     note(entry, &permit);
-    let turn = once::turn(gate, route, &permit, entry).await?; // 10
+    let turn = match once::key(gate, route, &permit) {
+        None => Turn::Untold,
+        // Boxed: what is asked of a store is no part of the state that waits for the app.
+        Some(key) => Box::pin(once::turn(gate, key, &permit, entry)).await?, // 10
+    };
     if matches!(turn, Turn::Acknowledged) {
         return Ok(once::acknowledged(route));
     }
@@ -109,7 +146,7 @@ async fn handle<'g>(
         pool,
         route,
         peer,
-        client,
+        address,
         slot,
         turn,
     };
@@ -131,12 +168,12 @@ enum Admitted<'r> {
 /// The address list, then what needs no body. A route that only observes lets the refused go on.
 fn admit<'r>(
     route: &'r Route,
-    client: IpAddr,
+    caller: Caller<'_>,
     head: &Head<'_>,
     now: Moment,
 ) -> Result<Admitted<'r>, Rejection> {
     let admitted = |plan: &'r crate::verify::Plan| {
-        let pending = plan.admit(client, head, now)?;
+        let pending = plan.admit(caller, head, now)?;
         framing::require_plain_body(head.headers)?;
         Ok(Admitted::Pending(pending))
     };
@@ -147,21 +184,30 @@ fn admit<'r>(
     }
 }
 
+/// What a request is that passed everything.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack, once a request"
+)]
+enum Passed {
+    Event(Verified, Event, Reserved),
+    /// A question that is answered only to whom it is known to come from.
+    Handshake(Box<crate::handshake::Answer>),
+}
+
 /// The body, what is bound to it, and the event it tells of.
 async fn verify(
     gate: &Gate,
     route: &Route,
     head: &Head<'_>,
-    incoming: Incoming,
+    arriving: Arriving,
     mut pending: Pending<'_>,
+    now: Moment,
     spent: &mut Duration,
-) -> Result<(Verified, Event, Reserved), Refused> {
+) -> Result<Passed, Refused> {
     let time = gate.limits.body_timeout;
-    if route
-        .copies
-        .as_ref()
-        .is_some_and(|rule| rule.basis() == Basis::Signed)
-    {
+    let copies = route.copies.as_ref();
+    if copies.is_some_and(|rule| rule.basis() == Basis::Signed) {
         pending.identify();
     }
     let hash = |chunk: &[u8]| {
@@ -170,10 +216,25 @@ async fn verify(
         *spent = spent.saturating_add(started.elapsed());
     };
     let intake::Whole { body, reserved } =
-        intake::read(incoming, route.body_limit, time, &gate.buffered, hash).await?; // 7
+        intake::read(arriving, route.body_limit, time, &gate.buffered, hash).await?; // 7
     let started = Instant::now();
     let verified = pending.finish(head, body)?; // 8
     *spent = spent.saturating_add(started.elapsed());
+    if let Some(handshakes) = &route.handshakes {
+        let body = verified.body();
+        let answer = handshakes.answer(head, Some(body), body.is_empty(), true, now);
+        match answer {
+            Ok(Some(answer)) => return Ok(Passed::Handshake(Box::new(answer))),
+            Ok(None) => {}
+            Err(rejection) => {
+                return Err(Refused {
+                    rejection,
+                    body: verified.into_body(),
+                    rest: None,
+                });
+            }
+        }
+    }
     let text = if route.event.reads_body() {
         verified.body().contiguous()
     } else {
@@ -189,7 +250,7 @@ async fn verify(
     match event {
         Ok(event) => {
             drop(text);
-            Ok((verified, event, reserved))
+            Ok(Passed::Event(verified, event, reserved))
         }
         Err(rejection) => {
             drop(text);
@@ -211,11 +272,11 @@ struct Refused {
 }
 
 impl Refused {
-    fn unread(rejection: Rejection, incoming: Incoming) -> Self {
+    fn unread(rejection: Rejection, arriving: Arriving) -> Self {
         Self {
             rejection,
-            body: crate::verify::Body::default(),
-            rest: Some(incoming),
+            body: arriving.begun,
+            rest: arriving.rest,
         }
     }
 }
@@ -250,13 +311,9 @@ fn note(entry: &mut Entry<'_>, permit: &Permit) {
     match permit.ground() {
         Ground::Observed(refused) => entry.observed = Some(refused.rejection),
         Ground::Passthrough(_) => {}
-        Ground::Verified {
-            verified, event, ..
-        } => {
+        Ground::Verified { verified, .. } => {
             entry.body_bytes = verified.body().len();
-            entry.key = verified.key().map(Into::into);
-            entry.event_types.clone_from(&event.types);
-            entry.event_id.clone_from(&event.id);
+            entry.key = verified.key().cloned();
         }
     }
 }

@@ -16,6 +16,7 @@ use super::permit::{Ground, Permit};
 use super::{Gate, Slot};
 use crate::budget::Reserved;
 use crate::duplicates::{Claim, OnCopy, Standing, Unavailable};
+use crate::fingerprint::Fingerprint;
 use crate::rejection::Rejection;
 use crate::route::Route;
 use crate::telemetry::{Entry, Level};
@@ -43,32 +44,35 @@ pub(super) enum Turn {
     Untold,
 }
 
-/// Step 10: whether this event is a copy. Only what is verified gets here: a forgery can neither
-/// write into the memory nor ask it.
+/// Under which key the event is known, and what is done with its copies; `None` where nothing tells
+/// it from others. Only what is verified has one: a forgery can neither write into the memory nor
+/// ask it.
+pub(super) fn key(gate: &Gate, route: &Route, permit: &Permit) -> Option<(Fingerprint, OnCopy)> {
+    let rule = route.copies.as_ref()?;
+    let Ground::Verified {
+        verified, event, ..
+    } = permit.ground()
+    else {
+        return None;
+    };
+    let key = rule.key(verified, event);
+    if key.is_none() {
+        gate.telemetry.metrics.unkeyed(&route.name);
+    }
+    key.map(|key| (key, rule.on_copy()))
+}
+
+/// Step 10: whether this event is a copy.
 pub(super) async fn turn(
     gate: &Gate,
-    route: &Route,
+    (key, on_copy): (Fingerprint, OnCopy),
     permit: &Permit,
     entry: &mut Entry<'_>,
 ) -> Result<Turn, Rejection> {
-    let (
-        Some(rule),
-        Ground::Verified {
-            verified, event, ..
-        },
-    ) = (&route.copies, permit.ground())
-    else {
-        return Ok(Turn::Untold);
-    };
-    let metrics = &gate.telemetry.metrics;
-    let Some(key) = rule.key(verified, event) else {
-        metrics.unkeyed(&route.name);
-        return Ok(Turn::Untold);
-    };
-    let token = entry.request_id();
+    let token = entry.request_id().to_owned();
     let patience = Instant::now() + PATIENCE;
     let mut pause = SOON;
-    loop {
+    let turn = loop {
         let standing = gate.events.claim(key, &token).await;
         if gate.events.recovered() {
             let message = "the store of events answers again";
@@ -80,26 +84,33 @@ pub(super) async fn turn(
                 tokio::time::sleep(pause).await;
                 pause = pause.saturating_mul(2).min(SELDOM);
             }
-            Ok(Standing::InFlight) => return Err(Rejection::EventInFlight),
+            Ok(Standing::InFlight) => break Err(Rejection::EventInFlight),
             Ok(Standing::Remembered) => {
-                entry.copy = Some(rule.on_copy());
-                metrics.copied(&route.name, rule.on_copy().name());
-                return match rule.on_copy() {
+                entry.copy = Some(on_copy);
+                if let Some(route) = entry.route {
+                    gate.telemetry.metrics.copied(&route.name, on_copy.name());
+                }
+                break match on_copy {
                     OnCopy::Acknowledge => Ok(Turn::Acknowledged),
-                    OnCopy::Forward => Ok(Turn::Copy),
+                    OnCopy::Forward => return Ok(Turn::Copy),
                     OnCopy::Reject => Err(Rejection::Duplicate),
                 };
             }
             Err(unavailable) => {
                 failed(gate, "claim", unavailable);
-                return if gate.duplicates.forward_unasked {
-                    Ok(Turn::Untold)
-                } else {
-                    Err(Rejection::StoreUnavailable)
-                };
+                if gate.duplicates.forward_unasked {
+                    return Ok(Turn::Untold);
+                }
+                break Err(Rejection::StoreUnavailable);
             }
         }
+    };
+    // What is not forwarded has a line too.
+    if let Ground::Verified { event, .. } = permit.ground() {
+        entry.event_types.clone_from(&event.types);
+        entry.event_id.clone_from(&event.id);
     }
+    turn
 }
 
 /// The answer to a copy that the app does not see.
@@ -115,29 +126,30 @@ pub(super) fn acknowledged(route: &Route) -> Response<ResponseBody> {
 /// In a task of its own: a sender that hangs up has mostly lost its patience and comes again, and
 /// the app goes on with what it has begun. So the answer is waited for whether or not anybody
 /// wants it any more.
-pub(super) async fn exchange(
+pub(super) fn exchange(
     gate: &Arc<Gate>,
     pool: &Pool,
     request: Request<Outgoing>,
+    now: std::time::Instant,
     claim: Claim,
     (slot, reserved): (Slot, Option<Reserved>),
-) -> Result<Response<ResponseBody>, Rejection> {
-    let (gate, pool) = (gate.clone(), pool.clone());
-    let sent = tokio::spawn({
-        let gate = gate.clone();
-        async move {
-            let (outcome, taken) = send(&gate, &pool, request, slot).await;
-            drop(reserved);
-            if let Err(unavailable) = claim.settle(taken).await {
-                failed(&gate, "settle", unavailable);
-            }
-            outcome
+) -> impl Future<Output = Result<Response<ResponseBody>, Rejection>> {
+    let (pool, telemetry) = (pool.clone(), gate.telemetry.clone());
+    let gate = gate.clone();
+    let sent = tokio::spawn(async move {
+        let (outcome, taken) = send(&gate, &pool, request, now, slot).await;
+        drop(reserved);
+        if let Err(unavailable) = claim.settle(taken).await {
+            failed(&gate, "settle", unavailable);
         }
+        outcome
     });
-    sent.await.unwrap_or_else(|_| {
-        gate.telemetry.metrics.panicked();
-        Err(Rejection::Internal)
-    })
+    async move {
+        sent.await.unwrap_or_else(|_| {
+            telemetry.metrics.panicked();
+            Err(Rejection::Internal)
+        })
+    }
 }
 
 /// The answer, and whether it says that the app has taken the event: a status of 2xx, and a body
@@ -146,10 +158,12 @@ async fn send(
     gate: &Gate,
     pool: &Pool,
     request: Request<Outgoing>,
+    now: std::time::Instant,
     slot: Slot,
 ) -> (Result<Response<ResponseBody>, Rejection>, bool) {
     let limit = Instant::now() + gate.upstream.timeout;
-    let response = match upstream::send(&gate.upstream, pool, request).await {
+    let mut request = Some(request);
+    let response = match upstream::send(&gate.upstream, pool, &mut request, now).await {
         Ok(Answer::Echo(response)) => {
             let taken = response.status().is_success();
             return (Ok(response.map(ResponseBody::whole)), taken);

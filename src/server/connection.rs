@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 
-use super::{LINGER, Phase, Shared, http1, http2};
+use super::{LINGER, Phase, Shared, certificate, http1, http2};
 use crate::address::ClientSource;
 use crate::address::proxy_protocol::{MAX_HEADER, Parsed, parse};
 use crate::config::Limits;
@@ -45,6 +45,7 @@ pub(super) async fn serve(connection: Connection, socket: Socket) {
     let peer = Peer {
         address,
         secure: tls.is_some(),
+        certificate: None,
         draining: false,
     };
     let Some(tls) = tls else {
@@ -63,6 +64,11 @@ pub(super) async fn serve(connection: Connection, socket: Socket) {
         return;
     };
     let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let certificate = certificate::of(stream.get_ref().1);
+    let peer = Peer {
+        certificate,
+        ..peer
+    };
     speak(connection, peer, stream, h2).await;
 }
 
@@ -89,20 +95,26 @@ pub(super) struct Session {
 
 impl Session {
     /// Answers a request by the newest configuration; one that has begun keeps its own.
-    pub(super) fn respond(
+    /// `deliver` makes of the answer what the connection wants.
+    pub(super) fn respond<T: 'static, D>(
         &self,
         request: Request<Incoming>,
-    ) -> impl Future<Output = Response<ResponseBody>> + Send + 'static {
+        deliver: D,
+    ) -> impl Future<Output = T> + Send + use<T, D>
+    where
+        D: FnOnce(Response<ResponseBody>) -> T + Send + 'static,
+    {
         let draining = self.shared.draining();
         let peer = Peer {
             draining,
-            ..self.peer
+            ..self.peer.clone()
         };
         respond(
             self.shared.gate.load_full(),
             self.pool.clone(),
             peer,
             request,
+            deliver,
         )
     }
 

@@ -34,8 +34,9 @@ where
     let activity = Arc::new(Activity::default());
     let service = service_fn(|request| {
         let live = Live::new(activity.clone());
-        let response = session.respond(request);
-        async move { Ok::<_, Infallible>(Tracked::response(response.await, live)) }
+        session.respond(request, |response| {
+            Ok::<_, Infallible>(Tracked::response(response, live))
+        })
     });
     let largest_head = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
     let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());

@@ -5,6 +5,7 @@
 //! serves health and metrics.
 
 mod admin;
+mod certificate;
 mod connection;
 mod health;
 mod http1;

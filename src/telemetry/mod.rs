@@ -12,8 +12,6 @@ mod series;
 mod sums;
 mod terminal;
 
-use std::time::Duration;
-
 pub use entry::Entry;
 pub use history::{Columns, History};
 pub use live::{Happening, Live, Watcher};
@@ -55,6 +53,6 @@ impl Telemetry {
 }
 
 /// Milliseconds with three digits after the point.
-fn milliseconds(duration: Duration) -> f64 {
+fn milliseconds(duration: std::time::Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }

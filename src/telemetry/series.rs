@@ -23,6 +23,8 @@ pub enum Outcome {
     Failed,
     /// The app answered.
     Forwarded,
+    /// A provider's handshake, answered by gatepost.
+    Handshake,
     /// It did not prove itself.
     Rejected,
     /// It did not prove itself, and the route only observes.
@@ -30,11 +32,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Aborted,
         Self::Acknowledged,
         Self::Failed,
         Self::Forwarded,
+        Self::Handshake,
         Self::Rejected,
         Self::WouldReject,
     ];
@@ -46,6 +49,7 @@ impl Outcome {
             Self::Acknowledged => "acknowledged",
             Self::Failed => "failed",
             Self::Forwarded => "forwarded",
+            Self::Handshake => "handshake",
             Self::Rejected => "rejected",
             Self::WouldReject => "would_reject",
         }

@@ -70,7 +70,7 @@ impl Sums {
                 Fault::Client => Level::Info,
                 Fault::Gatepost | Fault::Upstream => Level::Error,
             };
-            log.request(level, "refused again", |line| {
+            log.request(level, jiff::Timestamp::now(), "refused again", |line| {
                 if let Some(route) = &kind.route {
                     line.field("route", route);
                 }

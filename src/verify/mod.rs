@@ -11,6 +11,7 @@
 
 pub mod algorithm;
 mod body;
+mod certificate;
 mod claim;
 pub mod format;
 mod hash;
@@ -18,6 +19,7 @@ pub mod jwt;
 mod place;
 pub mod public_key;
 mod ring;
+mod shape;
 pub mod shared;
 pub mod signed;
 pub mod template;
@@ -34,10 +36,12 @@ use jiff::Timestamp;
 
 pub use crate::encoding::Encoding;
 pub use body::Body;
+pub use certificate::{Certificate, Mtls};
 pub use claim::Claim;
 pub use hash::{Hash, Hasher, Mac};
 pub use place::{JsonPlace, Place};
 pub use ring::{Held, Ring};
+pub use shape::{Alphabet, AlphabetError, Shape};
 pub use timestamp::{Freshness, Unit};
 
 use crate::address::AddressList;
@@ -58,6 +62,25 @@ pub struct Head<'a> {
     pub query: Option<&'a str>,
     /// The headers.
     pub headers: &'a HeaderMap,
+}
+
+/// Who sends a request, as far as the connection tells.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// The client address.
+    pub address: IpAddr,
+    /// The certificate of the connection, verified by TLS.
+    pub certificate: Option<&'a Certificate>,
+}
+
+impl From<IpAddr> for Caller<'_> {
+    /// A caller without a certificate.
+    fn from(address: IpAddr) -> Self {
+        Self {
+            address,
+            certificate: None,
+        }
+    }
 }
 
 /// One step passed: how, and with which key.
@@ -92,6 +115,8 @@ pub enum Step {
     Bearer(shared::Bearer),
     /// A signed token.
     Jwt(Box<jwt::Jwt>),
+    /// The certificate of the connection.
+    Mtls(Box<Mtls>),
     /// A signature over a message.
     Signature(Box<signed::Signature>),
 }
@@ -161,23 +186,24 @@ pub struct Refused {
 impl Plan {
     /// Checks the address, then everything that needs no body, so that a wrong credential never
     /// costs a body read.
-    pub fn admit(
+    pub fn admit<'c>(
         &self,
-        client: IpAddr,
+        caller: impl Into<Caller<'c>>,
         head: &Head<'_>,
         now: Moment,
     ) -> Result<Pending<'_>, Rejection> {
+        let caller = caller.into();
         if self
             .addresses
             .as_ref()
-            .is_some_and(|list| !list.contains(client))
+            .is_some_and(|list| !list.contains(caller.address))
         {
             return Err(Rejection::IpNotAllowed);
         }
         let groups = self
             .groups
             .iter()
-            .map(|steps| Group::begin(steps, head, now))
+            .map(|steps| Group::begin(steps, caller, head, now))
             .collect::<Result<_, _>>()?;
         Ok(Pending {
             now,
@@ -246,11 +272,17 @@ impl Pending<'_> {
 }
 
 impl<'p> Group<'p> {
-    fn begin(steps: &'p [Step], head: &Head<'_>, now: Moment) -> Result<Self, Rejection> {
-        let mut open = Vec::new();
+    fn begin(
+        steps: &'p [Step],
+        caller: Caller<'_>,
+        head: &Head<'_>,
+        now: Moment,
+    ) -> Result<Self, Rejection> {
+        // As large as it will be: room for more would be a kilobyte.
+        let mut open = Vec::with_capacity(steps.len());
         let mut refusal = None;
         for step in steps {
-            match step.begin(head, now) {
+            match step.begin(caller, head, now) {
                 Ok(Progress::Passed(proof)) => return Ok(Self::Passed(proof)),
                 Ok(Progress::NeedsBody(begun)) => open.push(begun),
                 Err(rejection) => refusal = Some(nearer(refusal, rejection)),
@@ -307,6 +339,7 @@ impl Step {
             Self::Basic(step) => step.secrets.names(),
             Self::Bearer(step) => step.secrets.names(),
             Self::Jwt(step) => step.keys.names(),
+            Self::Mtls(_) => Vec::new(),
             Self::Signature(step) => match &step.prover {
                 signed::Prover::Digest { secrets, .. } => {
                     secrets.as_ref().map(Ring::names).unwrap_or_default()
@@ -324,8 +357,10 @@ impl Step {
         match self {
             Self::ApiKey(_) | Self::Basic(_) | Self::Bearer(_) => starts(&["credential_"]),
             Self::Jwt(_) => starts(&["credential_", "jwt_"]),
-            Self::Signature(_) => {
+            Self::Mtls(_) => starts(&["certificate_"]),
+            Self::Signature(step) => {
                 starts(&["signature_", "digest_", "timestamp_", "credential_repeated"])
+                    || (reason == Rejection::ChallengeAsEvent && !step.never.is_empty())
             }
         }
     }
@@ -337,6 +372,7 @@ impl Step {
             Self::Basic(_) => "basic",
             Self::Bearer(_) => "bearer",
             Self::Jwt(step) => step.algorithms.first().map_or("jwt", |known| known.label),
+            Self::Mtls(_) => "mtls",
             Self::Signature(step) => step.label,
         }
     }
@@ -353,7 +389,12 @@ enum Progress<'p> {
 }
 
 impl Step {
-    fn begin(&self, head: &Head<'_>, now: Moment) -> Result<Progress<'_>, Rejection> {
+    fn begin(
+        &self,
+        caller: Caller<'_>,
+        head: &Head<'_>,
+        now: Moment,
+    ) -> Result<Progress<'_>, Rejection> {
         match self {
             Self::ApiKey(step) if step.needs_body() => Ok(Progress::NeedsBody(Begun::ApiKey(step))),
             Self::ApiKey(step) => step.verify(head, None, now).map(Progress::Passed),
@@ -363,6 +404,7 @@ impl Step {
                 jwt::Outcome::Passed(proof) => Progress::Passed(proof),
                 jwt::Outcome::NeedsBody(begun) => Progress::NeedsBody(Begun::Jwt(begun)),
             }),
+            Self::Mtls(step) => step.verify(caller.certificate).map(Progress::Passed),
             Self::Signature(step) => step
                 .begin(head, now)
                 .map(|begun| Progress::NeedsBody(Begun::Signature(begun))),
@@ -391,7 +433,9 @@ fn nearer(earlier: Option<Rejection>, later: Rejection) -> Rejection {
     let absent = |rejection: Rejection| {
         matches!(
             rejection,
-            Rejection::CredentialMissing | Rejection::SignatureMissing
+            Rejection::CertificateMissing
+                | Rejection::CredentialMissing
+                | Rejection::SignatureMissing
         )
     };
     match earlier {
@@ -412,8 +456,8 @@ impl Verified {
     }
 
     /// The name of the secret or key that matched.
-    pub fn key(&self) -> Option<&str> {
-        self.key.as_deref()
+    pub const fn key(&self) -> Option<&Arc<str>> {
+        self.key.as_ref()
     }
 
     /// The JSON payload of the verified token, if a token was verified.

@@ -95,6 +95,10 @@ fn routes() -> String {
             "secret = { env = \"J\" }\nverify = [{ scheme = \"jwt\", algorithms = [\"HS256\"], required_claims = [\"exp\"], body_hash = { claim = \"hash\" } }]",
         ),
         (
+            "/handshake",
+            "secret = { env = \"E\" }\nverify_token = { env = \"Q\" }\nverify = [{ scheme = \"hmac\", header = \"X-Sig\" }]\nhandshake = [{ method = \"GET\", when = [{ query = \"token\", is = \"verify_token\" }], challenge = { query = \"q\", alphabet = \"A-Za-z0-9-\", max = 64 }, proof = { scheme = \"hmac\" }, reply = { text = \"{proof}\" } }]",
+        ),
+        (
             "/event",
             "secret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", header = \"X-Key\" }]\nevent.required = true\nevent.type = { json = \"/type\" }",
         ),
@@ -130,6 +134,10 @@ fn to(path: &str) -> Delivery {
     Delivery::post(&format!("{path}?q={}", SENT[3]))
         .header("Cookie", SENT[4])
         .body(format!("{{\"body\":\"{}\"}}", SENT[2]))
+}
+
+fn handshake(token: &str, challenge: &str) -> Delivery {
+    Delivery::new("GET", &format!("/handshake?token={token}&q={challenge}"))
 }
 
 /// A request of every kind that is refused.
@@ -173,6 +181,12 @@ fn deliveries() -> Vec<Delivery> {
         key("/rate"),
         queried,
         right,
+        handshake(SECRETS[5], SENT[3]),
+        handshake(SENT[1], SENT[3]),
+        handshake(SECRETS[5], "%3Cb%3E"),
+        to("/handshake")
+            .header("X-Sig", hex(&hmac("sha256", SECRETS[0].as_bytes(), b"a")))
+            .body("a"),
         to("/json").body(format!("{{\"key\":\"{}\"}}", SENT[2])),
         to("/json").body(format!("{{\"key\":[\"{}\"]}}", SECRETS[0])),
         to("/basic").header(

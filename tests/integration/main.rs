@@ -38,6 +38,8 @@ mod explain;
 mod framing;
 /// Every fuzz target on its corpus and a bounded number of mutations.
 mod fuzzed;
+/// What a provider asks before it sends events.
+mod handshake;
 /// What the app receives besides the body, and what nobody can make it receive.
 mod headers;
 /// No secret in a log, an answer, a metric or a command's output.

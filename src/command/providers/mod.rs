@@ -153,6 +153,7 @@ mod tests {
             inline: false,
             variables: Some(BTreeMap::from([
                 (format!("{name}_SECRET"), secret.to_owned()),
+                (format!("{name}_VERIFY_TOKEN"), "a-verify-token".to_owned()),
                 (
                     format!("{name}_PUBLIC_KEY"),
                     key.map_or_else(String::new, Result::unwrap),

@@ -298,7 +298,7 @@ fn signs(plan: &Plan) -> bool {
     let signs = |step: &Step| match step {
         Step::Signature(signature) => signature.prover.is_keyed(),
         Step::Jwt(_) => true,
-        Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) => false,
+        Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Mtls(_) => false,
     };
     let mut groups = plan.groups.iter();
     groups.any(|group| !group.is_empty() && group.iter().all(signs))
@@ -316,7 +316,7 @@ fn binds_body(step: &Step) -> bool {
                 && signature.message.cover() == Cover::Whole
         }
         Step::Jwt(token) => token.covers_body(),
-        Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) => false,
+        Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Mtls(_) => false,
     }
 }
 

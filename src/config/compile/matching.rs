@@ -182,6 +182,8 @@ impl Compiler<'_> {
             "username",
             "duplicates",
             "duplicate_key",
+            "handshake",
+            "verify_token",
         ];
         let entry = own
             .entries

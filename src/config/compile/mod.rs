@@ -1,9 +1,12 @@
 //! From checked text to the immutable [`Config`]: everything that can fail, fails here.
 
+mod certificate;
 mod duplicates;
 mod events;
+mod handshake;
 mod listeners;
 mod matching;
+mod oracle;
 mod providers;
 mod routes;
 mod secrets;
@@ -24,8 +27,10 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::environment::Environment;
+use super::grammar::TLS;
 use super::problem::Problems;
 use super::settings::{About, Config};
+use super::shape;
 use super::source::{Files, Span};
 use super::tree::Table;
 
@@ -48,6 +53,8 @@ pub(super) struct Compiler<'e> {
     /// Every file that was read, for the reload.
     pub(super) watched: Vec<PathBuf>,
     pub(super) now: Timestamp,
+    /// Whether callers may show a certificate.
+    pub(super) client_certificates: bool,
     /// The route's keys that a step has used.
     pub(super) used: BTreeSet<&'static str>,
     /// When the certificates of `server.tls` end: serial number and Unix time.
@@ -70,6 +77,7 @@ impl<'e> Compiler<'e> {
             missing: Vec::new(),
             watched: Vec::new(),
             now,
+            client_certificates: false,
             used: BTreeSet::new(),
             ends: Vec::new(),
         }
@@ -82,6 +90,9 @@ impl Compiler<'_> {
         let empty = Table::new(root.span);
         let section = |name: &str| root.table(name).unwrap_or(&empty);
         let server = self.server(section("server"));
+        self.client_certificates = section("server")
+            .table("tls")
+            .is_some_and(|tls| !shape::lacks(tls, &TLS, "client_ca"));
         let proxied = section("server");
         let proxied = proxied
             .get("proxy_protocol")

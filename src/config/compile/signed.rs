@@ -184,6 +184,7 @@ impl Compiler<'_> {
                 freshness: freshness?,
                 for_each: for_each?,
                 prover,
+                never: Vec::new(),
                 label,
             })),
             authenticates,

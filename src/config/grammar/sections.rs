@@ -123,6 +123,12 @@ pub static TLS: Section = section(
             "Callers need a certificate of this authority, PEM.",
         ),
         key(
+            "client_certificate",
+            Kind::OneOf(&["required", "optional"]),
+            "required",
+            "optional: callers of routes without mtls need none.",
+        ),
+        key(
             "min_version",
             Kind::OneOf(&["1.2", "1.3"]),
             "1.2",

@@ -1,5 +1,6 @@
 //! TLS and HTTP/2: the same gate behind other framings.
 
+mod client_certificate;
 mod http2;
 
 use std::net::TcpStream;
