@@ -181,6 +181,9 @@ rejections! {
     StoreUnavailable, "store_unavailable", SERVICE_UNAVAILABLE, Gatepost,
         "whether the event is a copy cannot be told: Redis cannot be asked",
         "look at `[duplicates]` and at Redis; `on_store_error = \"forward\"` lets copies pass meanwhile";
+    SchemaMismatch, "schema_mismatch", BAD_REQUEST, Client,
+        "the verified body does not satisfy the route's `schema`",
+        "the log says where (`schema_at`) and by which keyword; correct the schema, or ask the provider what changed";
     Overloaded, "overloaded", SERVICE_UNAVAILABLE, Gatepost,
         "a limit on connections, requests in flight or buffered bytes is reached",
         "raise `limits.in_flight` or `limits.buffered`, or look why the app is slow";

@@ -13,6 +13,7 @@ use crate::duplicates::Rule;
 use crate::event::Rules;
 use crate::handshake::Handshakes;
 use crate::rejection::Rejection;
+use crate::schema::Schema;
 use crate::units::Rate;
 use crate::verify::{Place, Plan, Step};
 
@@ -31,6 +32,8 @@ pub struct Route {
     pub mode: Mode,
     /// The provider's name.
     pub provider: Option<String>,
+    /// What a verified body must look like.
+    pub schema: Option<Schema>,
     /// Where event type, id and time stand.
     pub event: Rules,
     /// How copies of an event are told, and what is done with them; `None` where nothing is

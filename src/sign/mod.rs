@@ -1,6 +1,7 @@
 //! The grammar run forwards: signs a delivery as the provider would, for `send` and `demo`.
 
 mod asymmetric;
+mod pairs;
 mod put;
 mod tamper;
 mod token;
@@ -9,6 +10,7 @@ use http::{HeaderMap, header};
 use serde_json::Value;
 
 pub use asymmetric::PrivateKey;
+pub use pairs::KeyPairs;
 pub use tamper::Tamper;
 
 use crate::json::Pointer;

@@ -184,6 +184,7 @@ impl Compiler<'_> {
             "duplicate_key",
             "handshake",
             "verify_token",
+            "schema",
         ];
         let entry = own
             .entries
