@@ -1,6 +1,6 @@
 //! The memory of this process: what it holds, what it lets go, and what that costs.
 //!
-//! Measured with a million ids: 53 bytes an id, and 0.4 µs for a claim and its settlement.
+//! Measured with a million ids: 61 bytes an id.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
