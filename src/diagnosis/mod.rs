@@ -7,6 +7,7 @@
 //! body and no signature.
 
 mod credentials;
+mod each;
 mod happening;
 mod keys;
 mod messages;
@@ -280,7 +281,7 @@ impl Examination<'_> {
                     passed = true;
                     let key = verified
                         .key()
-                        .map(|key| format!(" with `{key}`"))
+                        .map(|key| format!("; `{key}` matches"))
                         .unwrap_or_default();
                     seen.push(Seen::passed(
                         step.label(),

@@ -840,6 +840,60 @@ fn places() -> Vec<Mistake> {
     ]
 }
 
+/// One or many: elements, values, keys.
+fn several() -> Vec<Mistake> {
+    let part = |id: &str| format!("{{"id":"{id}","sign":"{}"}}", sha256(SECRET, id));
+    let json = |path: &str, body: String| Delivery::post(path).body(body);
+    let right = sha256(SECRET, BODY);
+    vec![
+        mistake(
+            "each element signed, the whole expected",
+            json("/whole", format!("[{},{}]", part("a"), part("b"))),
+            "signature_missing",
+            "for_each",
+        ),
+        mistake(
+            "the elements stand in another list",
+            json("/each", format!("{{"data":[{}]}}", part("a"))),
+            "signature_missing",
+            "for_each",
+        ),
+        mistake(
+            "the whole signed, each element expected",
+            json("/each", part("a")),
+            "signature_missing",
+            "for_each",
+        ),
+        mistake(
+            "several signatures in one header",
+            signed("/prefixed", &format!("sha256=00,sha256={right}")),
+            "signature_malformed",
+            "groups",
+        ),
+        mistake(
+            "a key id in a header, and no key of that name",
+            signed("/named", &right).header("X-Key-Id", "other"),
+            "signature_mismatch",
+            "key_id",
+        ),
+        mistake(
+            "a key id that is not sent",
+            signed("/named", &right),
+            "signature_missing",
+            "key_id",
+        ),
+        mistake(
+            "a time with a fraction",
+            signed(
+                "/timed",
+                &format!("t={AT}.5,v1={}", sha256(SECRET, &format!("{AT}.5.{BODY}"))),
+            ),
+            "timestamp_malformed",
+            "timestamp_unit",
+        ),
+    ]
+}
+
 #[test]
 fn the_true_cause_of_each_prepared_mistake_is_named_first() {
     let setup = setup();
@@ -855,6 +909,7 @@ fn the_true_cause_of_each_prepared_mistake_is_named_first() {
         credentials(),
         tokens(),
         places(),
+        several(),
     ];
     let mistakes: Vec<Mistake> = groups.into_iter().flatten().collect();
     let count = mistakes.len();
