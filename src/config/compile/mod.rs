@@ -3,6 +3,7 @@
 mod certificate;
 mod events;
 mod handshake;
+mod http_signature;
 mod listeners;
 mod matching;
 mod oracle;
