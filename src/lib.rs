@@ -17,9 +17,11 @@
 //! | 3 | [`proxy`]: the line |
 //! | 2 | [`config`]: `sidecar.toml` to [`config::Config`]; [`telemetry`]; [`sign`]; [`diagnosis`]: why a request is refused |
 //! | 1 | [`verify`], [`event`], [`handshake`], [`route`], [`upstream`], [`address`] |
-//! | 0 | [`encoding`], [`secret`], [`units`], [`json`], [`form`], [`headers`], [`budget`], [`socket`], [`rejection`] |
+//! | 0 | [`encoding`], [`secret`], [`units`], [`json`], [`form`], [`headers`], [`budget`], [`socket`], [`rejection`], [`schema`] |
 
 pub mod address;
+#[cfg(test)]
+mod blessed;
 pub mod budget;
 pub mod command;
 pub mod config;
@@ -33,6 +35,7 @@ pub mod json;
 pub mod proxy;
 pub mod rejection;
 pub mod route;
+pub mod schema;
 pub mod secret;
 pub mod server;
 pub mod sign;

@@ -172,6 +172,9 @@ rejections! {
     EventAmbiguous, "event_ambiguous", BAD_REQUEST, Client,
         "a key on the way to the event type is repeated, so two readers would read two types",
         "the provider sends a repeated JSON key: ask it to stop, or set `event.required = false`";
+    SchemaMismatch, "schema_mismatch", BAD_REQUEST, Client,
+        "the verified body does not satisfy the route's `schema`",
+        "the log says where (`schema_at`) and by which keyword; correct the schema, or ask the provider what changed";
     Overloaded, "overloaded", SERVICE_UNAVAILABLE, Gatepost,
         "a limit on connections, requests in flight or buffered bytes is reached",
         "raise `limits.in_flight` or `limits.buffered`, or look why the app is slow";

@@ -447,6 +447,7 @@ pub fn toml(data: &[u8]) {
     let environment = Environment {
         inline: true,
         variables: Some(std::collections::BTreeMap::new()),
+        ..Environment::default()
     };
     let loaded = config::parse("fuzz.toml", text, "/nonexistent".into(), &environment);
     assert_eq!(loaded.config.is_none(), loaded.problems.errors() > 0);

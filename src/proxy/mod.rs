@@ -13,7 +13,7 @@ mod study;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::request::Parts;
 use hyper::Response;
@@ -114,8 +114,7 @@ async fn handle<'g>(
             Permit::observed(route, Refused::unread(rejection, arriving))?
         }
         Admitted::Pending(pending) => {
-            let spent = &mut entry.verify;
-            match verify(gate, route, &head, arriving, pending, now, spent).await {
+            match verify(gate, route, &head, arriving, pending, now, entry).await {
                 Ok(Passed::Handshake(answer)) => return Ok(handshake::told(*answer, entry)),
                 Ok(Passed::Event(verified, event, reserved)) => {
                     Permit::verified(verified, event, reserved)
@@ -187,9 +186,10 @@ async fn verify(
     arriving: Arriving,
     mut pending: Pending<'_>,
     now: Moment,
-    spent: &mut Duration,
+    entry: &mut Entry<'_>,
 ) -> Result<Passed, Refused> {
     let time = gate.limits.body_timeout;
+    let spent = &mut entry.verify;
     let hash = |chunk: &[u8]| {
         let started = Instant::now();
         pending.update(chunk);
@@ -215,7 +215,7 @@ async fn verify(
             }
         }
     }
-    let text = if route.event.reads_body() {
+    let text = if route.event.reads_body() || route.schema.is_some() {
         verified.body().contiguous()
     } else {
         std::borrow::Cow::Borrowed(&[][..])
@@ -227,19 +227,16 @@ async fn verify(
         claims: verified.claims(),
     };
     let event = route.event.read(&parts); // 9
+    let schema = route.schema.as_ref();
+    entry.violation = schema.and_then(|schema| schema.violation(&text));
+    drop(text);
     match event {
-        Ok(event) => {
-            drop(text);
-            Ok(Passed::Event(verified, event, reserved))
-        }
-        Err(rejection) => {
-            drop(text);
-            Err(Refused {
-                rejection,
-                body: verified.into_body(),
-                rest: None,
-            })
-        }
+        Ok(event) if entry.violation.is_none() => Ok(Passed::Event(verified, event, reserved)),
+        event => Err(Refused {
+            rejection: event.err().unwrap_or(Rejection::SchemaMismatch),
+            body: verified.into_body(),
+            rest: None,
+        }),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::budget::Budget;
 use crate::event::Rules;
 use crate::handshake::Handshakes;
 use crate::rejection::Rejection;
+use crate::schema::Schema;
 use crate::units::Rate;
 use crate::verify::{Place, Plan, Step};
 
@@ -30,6 +31,8 @@ pub struct Route {
     pub mode: Mode,
     /// The provider's name.
     pub provider: Option<String>,
+    /// What a verified body must look like.
+    pub schema: Option<Schema>,
     /// Where event type, id and time stand.
     pub event: Rules,
     /// The documented event types: the only ones that become metric labels.

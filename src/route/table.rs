@@ -253,6 +253,7 @@ mod tests {
                     Mode::Enforce(plan)
                 },
                 provider: None,
+                schema: None,
                 event: Rules::new(Vec::new(), Vec::new(), Vec::new(), false),
                 known_events: Vec::new(),
                 strip: Vec::new(),

@@ -2,6 +2,7 @@
 
 mod asymmetric;
 mod http_signature;
+mod pairs;
 mod put;
 mod tamper;
 mod token;
@@ -10,6 +11,7 @@ use http::{HeaderMap, header};
 use serde_json::Value;
 
 pub use asymmetric::PrivateKey;
+pub use pairs::KeyPairs;
 pub use tamper::Tamper;
 
 use crate::json::Pointer;

@@ -16,6 +16,7 @@ use super::line::Line;
 use super::{Happening, Level, Log, Outcome, Refusal, Series, Telemetry, milliseconds, terminal};
 use crate::rejection::{Fault, Rejection};
 use crate::route::Route;
+use crate::schema::Violation;
 
 /// A caller's name for itself, and the path, are cut here in logs.
 const USER_AGENT_LENGTH: usize = 120;
@@ -39,6 +40,8 @@ pub struct Entry<'g> {
     pub series: &'g Series,
     /// Why an observing route would have refused it.
     pub observed: Option<Rejection>,
+    /// Where a verified body does not look as it must.
+    pub violation: Option<Violation>,
     /// Whether it was a provider's handshake, answered here.
     pub handshake: bool,
     /// What an operator has to do after this handshake.
@@ -78,6 +81,7 @@ impl<'g> Entry<'g> {
             route: None,
             series,
             observed: None,
+            violation: None,
             handshake: false,
             hint: None,
             body_bytes: 0,
@@ -127,6 +131,20 @@ impl<'g> Entry<'g> {
         self.record(status.as_u16(), outcome, rejection);
     }
 
+    /// Why it was refused, or would have been.
+    fn why(&self, line: &mut Line<'_>, reason: Option<Rejection>) {
+        if let Some(reason) = reason {
+            line.field("reason", reason.code());
+            if let Some(check) = self.route.and_then(|route| route.mode.check_of(reason)) {
+                line.field("check", check);
+            }
+        }
+        if let Some(violation) = &self.violation {
+            line.field("schema_at", &violation.at);
+            line.field("schema_keyword", &violation.keyword);
+        }
+    }
+
     fn count(&self, outcome: Outcome, reason: Option<Rejection>, elapsed: Duration) {
         self.series
             .count(&self.telemetry.metrics, outcome, reason, elapsed);
@@ -165,12 +183,7 @@ impl<'g> Entry<'g> {
                 line.field("trace_id", trace);
             }
             line.field("outcome", outcome.name());
-            if let Some(reason) = reason {
-                line.field("reason", reason.code());
-                if let Some(check) = self.route.and_then(|route| route.mode.check_of(reason)) {
-                    line.field("check", check);
-                }
-            }
+            self.why(line, reason);
             if let Some((_, client)) = &self.client {
                 line.field("client_ip", client.to_str().unwrap_or_default());
             }

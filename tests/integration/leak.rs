@@ -103,6 +103,10 @@ fn routes() -> String {
             "secret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", header = \"X-Key\" }]\nevent.required = true\nevent.type = { json = \"/type\" }",
         ),
         (
+            "/schema",
+            "secret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", header = \"X-Key\" }]\nschema = \"body.json\"",
+        ),
+        (
             "/observe",
             "mode = \"observe\"\nsecret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", header = \"X-Key\" }]",
         ),
@@ -126,6 +130,10 @@ fn setup(app: &Upstream) -> Setup {
         .env("J", SECRETS[4])
         .env("Q", SECRETS[5])
         .file("key.pem", rsa(0).pem())
+        .file(
+            "body.json",
+            r#"{"additionalProperties":{"type":"string","maxLength":5}}"#,
+        )
         .upstream("timeout = \"300ms\"")
         .toml(&routes())
 }
@@ -221,6 +229,9 @@ fn deliveries() -> Vec<Delivery> {
         ),
         key("/event"),
         key("/event").body(r#"{"type":"a","type":"b"}"#),
+        key("/schema"),
+        key("/schema").body(format!("{{\"{}\":{{}}}}", SENT[2])),
+        key("/schema").body(SENT[2]),
         key("/observe").with("X-Key", SENT[0]),
         Delivery::new("PUT", "/key"),
         Delivery::post("/nowhere"),
@@ -334,6 +345,15 @@ fn no_command_prints_a_secret() {
         &["providers"],
         &["health"],
         &["send", "/bearer"],
+        &[
+            "send",
+            "/bearer",
+            "--to",
+            "https://127.0.0.1:1",
+            "--ca",
+            "key.pem",
+        ],
+        &["test"],
     ] {
         let output = setup(&app).run(words);
         let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();

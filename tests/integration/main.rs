@@ -22,6 +22,8 @@ mod signing;
 mod admin;
 /// The signed statement that an app can ask for.
 mod assertion;
+/// What a verified body must look like.
+mod body_schema;
 /// Every provider of the catalogue: signed and accepted, tampered with and refused.
 mod catalogue;
 /// What a user types: demo, send, providers, check.
@@ -54,6 +56,8 @@ mod paths;
 mod providers;
 /// The reference pages, and that every reason has a test.
 mod reference;
+/// The [[test]] blocks of a configuration.
+mod rehearsal;
 /// Schemes and their grammar through providers of one's own.
 mod schemes;
 /// TLS and HTTP/2.

@@ -177,7 +177,7 @@ impl Maker<'_> {
                         tampered(Tamper::Signature)?,
                     ),
                     (
-                        "a token of yesterday",
+                        "a token of last month",
                         Rejection::JwtExpired,
                         tampered(Tamper::Time)?,
                     ),

@@ -7,7 +7,7 @@ use super::entry::Entry;
 use crate::config::tree::{Node, Table};
 
 /// A `[[route]]` that loads as it is once its secret is there.
-pub(super) fn ready(entry: &Entry) -> String {
+pub(in crate::command) fn ready(entry: &Entry) -> String {
     let name = entry.name;
     let variable = name.to_ascii_uppercase();
     let steps = entry.steps();

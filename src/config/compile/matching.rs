@@ -182,6 +182,7 @@ impl Compiler<'_> {
             "username",
             "handshake",
             "verify_token",
+            "schema",
         ];
         let entry = own
             .entries

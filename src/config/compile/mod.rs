@@ -1,5 +1,6 @@
 //! From checked text to the immutable [`Config`]: everything that can fail, fails here.
 
+mod cases;
 mod certificate;
 mod events;
 mod handshake;
@@ -9,6 +10,7 @@ mod matching;
 mod oracle;
 mod providers;
 mod routes;
+mod schemas;
 mod secrets;
 mod sections;
 mod signed;
@@ -93,6 +95,8 @@ impl Compiler<'_> {
         self.client_certificates = section("server")
             .table("tls")
             .is_some_and(|tls| !shape::lacks(tls, &TLS, "client_ca"));
+        // A rehearsal has no TLS; what a certificate would have to prove is refused there.
+        self.client_certificates |= self.environment.throw_away.is_some();
         let proxied = section("server");
         let proxied = proxied
             .get("proxy_protocol")
@@ -107,6 +111,7 @@ impl Compiler<'_> {
         let log = Self::log(section("log"));
         let reload = self.reload(section("reload"));
         let routes = self.routes(root, &limits);
+        let cases = self.cases(root);
         self.clashes(
             root,
             &[
@@ -129,6 +134,7 @@ impl Compiler<'_> {
             log,
             reload,
             routes: routes?,
+            cases,
             about: About::default(),
         })
     }

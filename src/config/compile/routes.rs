@@ -90,6 +90,7 @@ impl Compiler<'_> {
         self.checks(&keys);
         self.large_body(&keys, limits);
         let event = self.event(keys.table("event"));
+        let schema = self.body_schema(&keys);
         let mut warn = true;
         let mode = if !known {
             None
@@ -113,6 +114,7 @@ impl Compiler<'_> {
         }
         let host = host?;
         let pattern = pattern?;
+        let schema = schema?;
         let name = own.text("path")?.to_owned();
         let (methods, (mode, strip, challenge, handshakes)) = (methods?, mode?);
         let status = |key: &str| {
@@ -132,6 +134,7 @@ impl Compiler<'_> {
             host,
             methods,
             mode,
+            schema,
             event,
             known_events: keys
                 .table("event")

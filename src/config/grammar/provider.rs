@@ -109,6 +109,12 @@ pub static ROUTE: Section = section(
             "false",
             "Accept steps that prove little."
         ),
+        key(
+            "schema",
+            Kind::Either(&[Kind::Flag, Kind::Text]),
+            "false",
+            "The JSON Schema file that verified bodies must satisfy; true is the provider's own."
+        ),
     ],
 );
 
