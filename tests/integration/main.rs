@@ -32,6 +32,8 @@ mod commands;
 mod config_errors;
 /// Bad days: stops, reloads, outages, floods, slow and silent callers, at what cost.
 mod days;
+/// Copies and replays: what the app sees once, twice, and never too seldom.
+mod duplicates;
 /// `explain`: why a captured request is refused.
 mod explain;
 /// Smuggling: every head or body that two readers could read differently.
@@ -54,6 +56,8 @@ mod modes;
 mod paths;
 /// The five providers of the catalogue, from their documents' samples.
 mod providers;
+/// Every console block of README.md.
+mod readme;
 /// The reference pages, and that every reason has a test.
 mod reference;
 /// The [[test]] blocks of a configuration.
