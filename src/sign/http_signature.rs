@@ -4,8 +4,15 @@ use http::{HeaderName, HeaderValue};
 
 use super::{NEEDS_PRIVATE_KEY, NONE_IN_FORCE, Outcome, SignError, Signer, name};
 use crate::verify::algorithm::{Salt, SignatureFormat};
-use crate::verify::http_signature::{HttpSignature, Keys};
+use crate::verify::http_signature::{Component, HttpSignature, Keys};
 use crate::verify::{Encoding, Hash, Head};
+
+/// What is written for every sample anyway.
+const OF_THE_CONNECTION: [HeaderName; 3] = [
+    http::header::CONTENT_LENGTH,
+    http::header::CONTENT_TYPE,
+    http::header::HOST,
+];
 
 impl Signer<'_> {
     pub(super) fn http_signature(&mut self, step: &HttpSignature) -> Outcome {
@@ -13,13 +20,21 @@ impl Signer<'_> {
         let wanted = |header: &str| step.components.iter().any(|one| one.is_field(header));
         if wanted("content-digest") {
             let digest = Encoding::Base64.encode(&Hash::Sha256.of(&self.delivery.body));
-            let digests = format!("sha-256=:{digest}:");
+            let mut digests = format!("sha-256=:{digest}:");
+            if step.components.iter().any(|one| one.is_digest("sha-512")) {
+                let digest = Encoding::Base64.encode(&Hash::Sha512.of(&self.delivery.body));
+                digests.extend([", sha-512=:", &digest, ":"]);
+            }
             self.header(&HeaderName::from_static("content-digest"), digests.into())?;
         }
         if wanted("date") {
             // RFC 9110 §5.6.7.
             let date = now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
             self.header(&http::header::DATE, date.into())?;
+        }
+        let written = step.components.iter().filter_map(Component::whole_field);
+        for name in written.filter(|name| !OF_THE_CONNECTION.contains(name)) {
+            self.add(name, HeaderValue::from_static("sample"));
         }
         let label = step.label.as_deref().unwrap_or("sig1");
         let mut input = step.input(now.as_second());
@@ -31,10 +46,8 @@ impl Signer<'_> {
         }
         // What the connection adds.
         let mut headers = self.delivery.headers.clone();
-        headers.insert(
-            http::header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
+        let json = HeaderValue::from_static("application/json");
+        headers.entry(http::header::CONTENT_TYPE).or_insert(json);
         headers.insert(
             http::header::CONTENT_LENGTH,
             HeaderValue::from(self.delivery.body.len()),

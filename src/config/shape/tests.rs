@@ -110,7 +110,7 @@ fn a_key_that_the_scheme_does_not_know_is_an_error_naming_the_scheme() {
         ),
         (
             "scheme = 3",
-            "1:21 `scheme` must be a text, not an integer; the schemes are `api_key`, `basic`, `bearer`, `digest`, `hmac`, `jwt`, `mtls`, `signature`",
+            "1:21 `scheme` must be a text, not an integer; the schemes are `api_key`, `basic`, `bearer`, `digest`, `hmac`, `http_signature`, `jwt`, `mtls`, `signature`",
         ),
         (
             "shceme = 'hmac'",

@@ -67,6 +67,9 @@ const UNKNOWN: ComponentError = ComponentError(
 const PARAMETER: ComponentError = ComponentError(
     "this component has no such parameter; headers take ;key=\"…\", ;bs and, if they are known dictionaries, ;sf",
 );
+const WEAK_DIGEST: ComponentError = ComponentError(
+    "this member of content-digest says nothing certain of the body; take key=\"sha-256\" or key=\"sha-512\", those that RFC 9530 calls active",
+);
 
 impl Component {
     /// Reads a component as the configuration writes it: `content-digest`, or with its parameters,
@@ -103,6 +106,30 @@ impl Component {
     /// Whether it is the header `name`, in whatever form.
     pub fn is_field(&self, name: &str) -> bool {
         matches!(&self.name, Name::Field(own, _) if own == name)
+    }
+
+    /// The header, if it is all that it says, not one member of it.
+    pub const fn whole_field(&self) -> Option<&http::HeaderName> {
+        match &self.name {
+            Name::Field(name, As::Sent | As::Bytes | As::Strict) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether it is the digest of the body by this algorithm alone.
+    pub fn is_digest(&self, algorithm: &str) -> bool {
+        self.is_content_digest()
+            && matches!(&self.name, Name::Field(_, As::Member(key)) if key == algorithm)
+    }
+
+    /// Whether the query parameter `name` cannot be changed without it. A name that must be encoded
+    /// counts only with the whole query.
+    pub fn covers_query(&self, name: &str) -> bool {
+        match &self.name {
+            Name::Query | Name::RequestTarget | Name::TargetUri => true,
+            Name::QueryParam(own) => own == name,
+            Name::Authority | Name::Field(..) | Name::Method | Name::Path | Name::Scheme => false,
+        }
     }
 
     /// Whether it is the digest of the body, in whatever form.
@@ -150,9 +177,16 @@ impl Name {
                 let lower = !name.bytes().any(|byte| byte.is_ascii_uppercase());
                 let header = http::HeaderName::try_from(name).ok().filter(|_| lower);
                 let header = header.ok_or(UNKNOWN)?;
+                let weak = |key: &str| !super::digest::is_active(key);
                 let written = match parameter.map(|(key, value)| (key.as_str(), value)) {
                     None => As::Sent,
                     Some(("bs", BareItem::Boolean(true))) => As::Bytes,
+                    // The body would be bound by another member, which nobody signed.
+                    Some(("key", BareItem::String(key)))
+                        if header.as_str() == "content-digest" && weak(key.as_str()) =>
+                    {
+                        return Err(WEAK_DIGEST);
+                    }
                     Some(("key", BareItem::String(key))) => As::Member(key.as_str().to_owned()),
                     Some(("sf", BareItem::Boolean(true)))
                         if DICTIONARIES.contains(&header.as_str()) =>

@@ -13,6 +13,11 @@ pub struct Digests(Vec<(Hasher, Vec<u8>)>);
 /// Those that RFC 9530 §5 calls active. The others are broken, and say nothing.
 const ACTIVE: [(&str, Hash); 2] = [("sha-256", Hash::Sha256), ("sha-512", Hash::Sha512)];
 
+/// Whether a member of this name says something of the body.
+pub(super) fn is_active(name: &str) -> bool {
+    ACTIVE.iter().any(|(active, _)| *active == name)
+}
+
 impl Digests {
     /// Reads the header.
     ///

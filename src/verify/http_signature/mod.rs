@@ -10,9 +10,11 @@ mod digest;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use sfv::{BareItem, Dictionary, InnerList, ListEntry, Parser};
+use sfv::visitor::{DictionaryVisitor, EntryVisitor, Ignored};
+use sfv::{BareItem, Dictionary, InnerList, KeyRef, ListEntry, Parser};
 
 pub use component::{Component, ComponentError};
 pub use digest::Digests;
@@ -105,7 +107,8 @@ impl HttpSignature {
         let parameters = Parameters::read(input)?;
         self.require(&parameters, now)?;
         let base = base::base(&covered, input, head, self.public_url.as_deref())?;
-        let proof = self.verify(&base, signature, parameters.key_id, now)?;
+        let mut proof = self.verify(&base, signature, parameters.key_id, now)?;
+        proof.material = Some(base);
         if covered.iter().any(Component::is_content_digest) {
             let digests = Digests::read(head)?;
             return Ok(Outcome::NeedsBody(Begun { proof, digests }));
@@ -252,7 +255,8 @@ fn candidates<'r, K>(
         .filter(move |held| !known || named(held))
 }
 
-/// A dictionary field (RFC 9651 §3.2), its lines joined.
+/// A dictionary field (RFC 9651 §3.2), its lines joined. A member that stands in it twice has no one
+/// value: RFC 9651 takes the last, but an app that looks again may take the first.
 fn dictionary(head: &Head<'_>, name: &'static str) -> Result<Dictionary, Rejection> {
     let mut lines = head.headers.get_all(name).iter().peekable();
     if lines.peek().is_none() {
@@ -260,8 +264,38 @@ fn dictionary(head: &Head<'_>, name: &'static str) -> Result<Dictionary, Rejecti
     }
     let joined = base::joined(lines.map(http::HeaderValue::as_bytes));
     Parser::new(&joined)
+        .parse_dictionary_with_visitor(&mut Once::default())
+        .map_err(|_| Rejection::SignatureMalformed)?;
+    Parser::new(&joined)
         .parse::<Dictionary>()
         .map_err(|_| Rejection::SignatureMalformed)
+}
+
+/// Refuses a second member of the same name.
+#[derive(Default)]
+struct Once<'i>(BTreeSet<&'i str>);
+
+/// A member stands there twice.
+#[derive(Debug)]
+struct Repeated;
+
+impl std::fmt::Display for Repeated {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a member is repeated")
+    }
+}
+
+impl std::error::Error for Repeated {}
+
+impl<'i> DictionaryVisitor<'i> for Once<'i> {
+    type Error = Repeated;
+
+    fn entry(&mut self, key: &'i KeyRef) -> Result<impl EntryVisitor<'i>, Repeated> {
+        self.0
+            .insert(key.as_str())
+            .then_some(Ignored)
+            .ok_or(Repeated)
+    }
 }
 
 /// A member that is a byte sequence.

@@ -115,7 +115,7 @@ impl Sent {
         self
     }
 
-    fn judge(&self, step: &HttpSignature, at: i64) -> Result<Option<String>, Rejection> {
+    fn header_map(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
             headers.append(
@@ -123,6 +123,11 @@ impl Sent {
                 HeaderValue::try_from(value).unwrap(),
             );
         }
+        headers
+    }
+
+    fn judge(&self, step: &HttpSignature, at: i64) -> Result<Option<String>, Rejection> {
+        let headers = self.header_map();
         let head = Head {
             method: &self.method,
             path: &self.path,
@@ -152,6 +157,26 @@ struct Vector {
     step: HttpSignature,
     input: &'static str,
     signature: &'static str,
+}
+
+/// The request with a signature of `input`.
+fn sign(step: &HttpSignature, sent: Sent, input: &str) -> Sent {
+    let headers = sent.header_map();
+    let head = Head {
+        method: &sent.method,
+        path: &sent.path,
+        query: sent.query.as_deref(),
+        headers: &headers,
+    };
+    let base = step.base_of(input, &head).unwrap();
+    let Keys::Hmac(keys) = &step.keys else {
+        unreachable!()
+    };
+    let mut mac = keys.all()[0].key.start();
+    mac.update(&base);
+    let signature = Encoding::Base64.encode(&mac.finish());
+    sent.with("signature-input", &format!("a={input}"))
+        .with("signature", &format!("a=:{signature}:"))
 }
 
 fn vectors() -> Vec<Vector> {
@@ -357,6 +382,10 @@ fn fields(vector: &Vector) -> Vec<(String, Sent)> {
         changed.push((format!("signature {at}"), replaced("signature", &other)));
     }
     let label = vector.input.split('=').next().unwrap();
+    let twice = format!("{label}=:YQ==:, {}", vector.signature);
+    changed.push(("two signatures".into(), replaced("signature", &twice)));
+    let twice = format!("{label}=(), {}", vector.input);
+    changed.push(("two inputs".into(), replaced("signature-input", &twice)));
     for value in [
         format!("{label}=::"),
         format!("{label}=abc"),
@@ -369,6 +398,62 @@ fn fields(vector: &Vector) -> Vec<(String, Sent)> {
     changed.push(("no signature".into(), good.clone().without("signature")));
     changed.push(("no input".into(), good.clone().without("signature-input")));
     changed
+}
+
+/// A digest that is signed as one member binds the body by that member, whatever stands beside it.
+#[test]
+fn a_digest_beside_the_signed_one_binds_nothing() {
+    let body = br#"{"hello": "world"}"#;
+    let of = |hash: Hash, body: &[u8]| format!(":{}:", Encoding::Base64.encode(&hash.of(body)));
+    let right = of(Hash::Sha512, body);
+    let signed = |component: &str| {
+        let step = step(shared(), &["@method"]);
+        let mut sent = request().without("content-digest");
+        let signed = format!("sha-512={right}, md5=:AAAA:");
+        sent = sent.with("content-digest", &signed);
+        let input = format!("(\"@method\" {component});created={CREATED}");
+        sign(&step, sent, &input)
+    };
+    let step = step(shared(), &["@method", "content-digest;key=\"sha-512\""]);
+    let good = signed("\"content-digest\";key=\"sha-512\"");
+    assert_eq!(good.judge(&step, CREATED).err(), None);
+    for (digests, expected) in [
+        (format!("sha-512={right}"), None),
+        (
+            format!("sha-512={right}, sha-256={}", of(Hash::Sha256, body)),
+            None,
+        ),
+        (
+            format!("sha-512={right}, sha-256={}", of(Hash::Sha256, b"{}")),
+            Some(Rejection::DigestMismatch),
+        ),
+        (
+            format!("sha-512={right}, sha-512={right}"),
+            Some(Rejection::SignatureMalformed),
+        ),
+        (
+            format!("sha-256={}", of(Hash::Sha256, body)),
+            Some(Rejection::SignatureMalformed),
+        ),
+    ] {
+        let sent = good.clone().without("content-digest");
+        let sent = sent.with("content-digest", &digests);
+        assert_eq!(sent.judge(&step, CREATED).err(), expected, "{digests}");
+    }
+    let mut forged = good.without("content-digest");
+    forged.body = b"{}".to_vec();
+    for digests in [
+        format!("sha-512={right}, sha-256={}", of(Hash::Sha256, b"{}")),
+        format!(
+            "sha-512={right}, sha-512={}, sha-256={}",
+            of(Hash::Sha512, b"{}"),
+            of(Hash::Sha256, b"{}")
+        ),
+        format!("sha-256={}", of(Hash::Sha256, b"{}")),
+    ] {
+        let sent = forged.clone().with("content-digest", &digests);
+        assert!(sent.judge(&step, CREATED).is_err(), "{digests}");
+    }
 }
 
 #[test]
@@ -431,24 +516,7 @@ fn a_signature_lasts_from_created_on_and_not_past_expires() {
     let signed = |parameters: &str| {
         let input = format!("(\"@method\"){parameters}");
         let step = step(shared(), &["@method"]);
-        let sent = request();
-        let headers = HeaderMap::new();
-        let head = Head {
-            method: &sent.method,
-            path: &sent.path,
-            query: None,
-            headers: &headers,
-        };
-        let base = step.base_of(&input, &head).unwrap();
-        let Keys::Hmac(keys) = &step.keys else {
-            unreachable!()
-        };
-        let mut mac = keys.all()[0].key.start();
-        mac.update(&base);
-        let signature = Encoding::Base64.encode(&mac.finish());
-        let sent = sent
-            .with("signature-input", &format!("a={input}"))
-            .with("signature", &format!("a=:{signature}:"));
+        let sent = sign(&step, request(), &input);
         sent.judge(&step, CREATED).err()
     };
     for (parameters, expected) in [
@@ -664,6 +732,9 @@ fn components_are_read_as_the_configuration_writes_them() {
         ("", false),
         ("a b", false),
         ("date;tr", false),
+        ("content-digest;key=\"md5\"", false),
+        ("content-digest;key=\"sha\"", false),
+        ("content-digest;key=\"\"", false),
         ("@signature-params", false),
         ("\"date\" \"host\"", false),
     ] {

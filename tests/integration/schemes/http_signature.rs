@@ -251,6 +251,28 @@ fn changes(gate: &Gatepost, algorithm: &str, sign: Sign, good: &Delivery) {
             "signature_malformed",
         ),
         (
+            "the label twice",
+            good.clone().header("Signature-Input", "sig1=();created=1"),
+            "signature_malformed",
+        ),
+        (
+            "the signature twice",
+            good.clone().header("Signature", "sig1=:AAAA:"),
+            "signature_malformed",
+        ),
+        (
+            "in another order",
+            good.clone().with(
+                "Signature-Input",
+                good.value("Signature-Input").replacen(
+                    r#""@method" "@target-uri""#,
+                    r#""@target-uri" "@method""#,
+                    1,
+                ),
+            ),
+            "signature_mismatch",
+        ),
+        (
             "which of two",
             good.clone().header("Signature-Input", "sig2=();created=1"),
             "signature_malformed",
