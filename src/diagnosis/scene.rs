@@ -31,6 +31,7 @@ impl Scene {
             &self.head(),
             &self.body,
             self.now,
+            false,
         )
     }
 
@@ -98,15 +99,20 @@ impl Scene {
     }
 }
 
-/// The verdict of a whole plan on a request that is there in full.
+/// The verdict of a whole plan on a request that is there in full; with `identify` also what was
+/// signed.
 pub(super) fn judge(
     plan: &Plan,
     client: IpAddr,
     head: &Head<'_>,
     body: &Bytes,
     now: Moment,
+    identify: bool,
 ) -> Result<Verified, Rejection> {
     let mut pending = plan.admit(client, head, now)?;
+    if identify {
+        pending.identify();
+    }
     pending.update(body);
     pending
         .finish(head, Body::from(body.clone()))
