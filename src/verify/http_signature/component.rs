@@ -110,9 +110,10 @@ impl Component {
 
     /// The header, if it is all that it says, not one member of it.
     pub const fn whole_field(&self) -> Option<&http::HeaderName> {
-        match &self.name {
-            Name::Field(name, As::Sent | As::Bytes | As::Strict) => Some(name),
-            _ => None,
+        if let Name::Field(name, As::Sent | As::Bytes | As::Strict) = &self.name {
+            Some(name)
+        } else {
+            None
         }
     }
 
