@@ -68,7 +68,7 @@ fn request(at: usize, case: &Value, other: &Value, sign: bool) -> Delivery {
 
 /// `{hmac-sha256-hex:text}` and the other proofs filled in.
 fn filled(at: usize, text: &str) -> String {
-    let proofs: [(&str, fn(&[u8]) -> String); 4] = [
+    let proofs: [(&str, Prove); 4] = [
         ("{hmac-sha256-hex:", |message| {
             hex(&hmac("sha256", SECRET.as_bytes(), message))
         }),
@@ -112,6 +112,9 @@ fn start(app: &Upstream, cases: &[Value]) -> Gatepost {
     }
     setup.start()
 }
+
+/// What the provider computes of a challenge.
+type Prove = fn(&[u8]) -> String;
 
 #[test]
 fn every_provider_is_answered_as_its_documentation_wants_it() {
