@@ -1,5 +1,5 @@
 //! Trials on how many: one signature for the body or one for each element of it, one value in a
-//! header or several, a key that is named or not.
+//! header or several.
 
 use serde_json::Value;
 
@@ -17,7 +17,11 @@ pub(super) fn add_lists(trials: &mut Trials, scene: &Scene) {
     let own = match &scene.step {
         Step::Signature(step) => step.for_each.as_ref(),
         Step::ApiKey(step) => step.for_each.as_ref(),
-        Step::Basic(_) | Step::Bearer(_) | Step::Jwt(_) | Step::Mtls(_) => return,
+        Step::Basic(_)
+        | Step::Bearer(_)
+        | Step::Jwt(_)
+        | Step::HttpSignature(_)
+        | Step::Mtls(_) => return,
     };
     if own.is_some() {
         let guess = Guess::new(
@@ -54,7 +58,11 @@ fn set(scene: &mut Scene, pointer: Option<Pointer>) -> bool {
     match &mut scene.step {
         Step::Signature(step) => step.for_each = pointer,
         Step::ApiKey(step) => step.for_each = pointer,
-        Step::Basic(_) | Step::Bearer(_) | Step::Jwt(_) | Step::Mtls(_) => return false,
+        Step::Basic(_)
+        | Step::Bearer(_)
+        | Step::Jwt(_)
+        | Step::HttpSignature(_)
+        | Step::Mtls(_) => return false,
     }
     true
 }
@@ -99,22 +107,4 @@ pub(super) fn add_groups(trials: &mut Trials, step: &Signature) {
                 .is_some()
         });
     }
-}
-
-/// A key id where none is sent.
-pub(super) fn add_unnamed_key(trials: &mut Trials, step: &Signature) {
-    if step.key_id.is_none() {
-        return;
-    }
-    let guess = Guess::new(
-        "key_id",
-        "it matches one of the keys, but the key id is not where the step looks for it",
-        "correct the place in `key_id` of the step, or remove it: every key in force is tried then",
-    );
-    trials.add(Kind::Format, guess, |scene| {
-        scene
-            .signature_mut()
-            .map(|step| step.key_id = None)
-            .is_some()
-    });
 }

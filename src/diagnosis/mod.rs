@@ -10,6 +10,7 @@ mod credentials;
 mod each;
 mod happening;
 mod keys;
+mod message_signatures;
 mod messages;
 mod narrate;
 mod near;

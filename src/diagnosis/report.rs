@@ -327,6 +327,11 @@ fn missing(scene: &Scene, rejection: Rejection) -> Guess {
         Step::Basic(_) => wanted.push(Place::Header(http::header::AUTHORIZATION)),
         Step::Bearer(step) => wanted.push(Place::Header(step.header.clone())),
         Step::Jwt(step) => wanted.push(step.place.clone()),
+        Step::HttpSignature(_) => {
+            for name in ["signature-input", "signature"] {
+                wanted.push(Place::Header(http::HeaderName::from_static(name)));
+            }
+        }
         Step::Mtls(_) => {}
         Step::Signature(step) => {
             wanted.extend(step.places.first().cloned());

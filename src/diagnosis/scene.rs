@@ -62,9 +62,12 @@ impl Scene {
     pub(super) fn signature(&self) -> Option<&Signature> {
         match &self.step {
             Step::Signature(signature) => Some(signature),
-            Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Jwt(_) | Step::Mtls(_) => {
-                None
-            }
+            Step::ApiKey(_)
+            | Step::Basic(_)
+            | Step::Bearer(_)
+            | Step::Jwt(_)
+            | Step::HttpSignature(_)
+            | Step::Mtls(_) => None,
         }
     }
 
@@ -72,9 +75,12 @@ impl Scene {
     pub(super) fn signature_mut(&mut self) -> Option<&mut Signature> {
         match &mut self.step {
             Step::Signature(signature) => Some(signature),
-            Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Jwt(_) | Step::Mtls(_) => {
-                None
-            }
+            Step::ApiKey(_)
+            | Step::Basic(_)
+            | Step::Bearer(_)
+            | Step::Jwt(_)
+            | Step::HttpSignature(_)
+            | Step::Mtls(_) => None,
         }
     }
 

@@ -20,7 +20,6 @@ pub(super) fn add(trials: &mut Trials, scene: &Scene, known: &Keys) {
         return;
     };
     add_key_ids(trials, step);
-    each::add_unnamed_key(trials, step);
     each::add_lists(trials, scene);
     written::add(trials, scene, step);
     each::add_groups(trials, step);

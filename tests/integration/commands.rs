@@ -206,8 +206,12 @@ fn the_catalogue_is_shown() {
         assert!(said.contains(words), "{words}: {said}");
     }
     let said = text(&gatepost(&["providers", "RSA-PSS"]));
-    assert_eq!(said.trim_end().lines().count(), 2, "{said}");
+    assert_eq!(said.trim_end().lines().count(), 3, "{said}");
     assert!(said.lines().any(|line| line.starts_with("prelude ")));
+    assert!(
+        said.lines()
+            .any(|line| line.starts_with("prelude_session "))
+    );
     let output = gatepost(&["providers", "preluds"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output).contains("did you mean `prelude`?"));
@@ -447,14 +451,15 @@ fn send_speaks_over_a_unix_socket() {
 #[test]
 fn health_asks_the_running_instance_whatever_lies_in_the_file() {
     let app = Upstream::recording();
-    let mut gate = Setup::new(&app).start();
+    let open = "[[route]]\npath = \"/*\"\nmode = \"passthrough\"\n";
+    let mut gate = Setup::new(&app).toml(open).start();
     let folder = tempfile::TempDir::new().unwrap();
     let file = folder.path().join("sidecar.toml");
     let health = gate.health.unwrap();
     let broken = "[[route]]\npath = 7\nsecret = { env = \"NOT_THERE\" }\n[upstream";
     std::fs::write(&file, format!("[health]\nlisten = \"{health}\"\n{broken}")).unwrap();
     let ask = || {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gatepost"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
         let output = command
             .env_clear()
             .args(["health", "-c"])
