@@ -344,7 +344,7 @@ fn record() -> Work {
         entry.body_bytes = 1024;
         entry.event_types = vec!["verification.completed".into()];
         entry.event_id = Some("evt_0123456789".into());
-        entry.upstream = Some(std::time::Duration::from_micros(512));
+        entry.upstream = Some(Duration::from_micros(512));
         entry.finish(StatusCode::OK, None);
     })
 }

@@ -891,10 +891,9 @@ fn several() -> Vec<Mistake> {
 /// RFC 9421: the components of `input`, each with its value, under the secret of the route.
 fn message(input: &str, base: &[(&str, &str)], body: &str) -> Delivery {
     let digest = format!("sha-256=:{}:", base64(&digest("sha256", BODY.as_bytes())));
-    let lines: String = base
-        .iter()
-        .map(|(name, value)| format!("\"{name}\": {value}\n"))
-        .collect();
+    let lines = base.iter().fold(String::new(), |lines, (name, value)| {
+        lines + &format!("\"{name}\": {value}\n")
+    });
     let base = format!("{lines}\"content-digest\": {digest}\n\"@signature-params\": {input}");
     let signature = base64(&hmac("sha256", SECRET.as_bytes(), base.as_bytes()));
     Delivery::post("/message")
