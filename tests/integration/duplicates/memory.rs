@@ -433,27 +433,13 @@ fn a_million_ids_take_less_than_120_bytes_each() {
     assert!(bytes < 120, "{bytes}");
 }
 
-/// Provider, path, type and id: an event is a copy only if all of them are the same.
+/// A path that goes to another provider: what that one sends are other events.
 #[test]
-fn the_key_binds_provider_path_type_and_id() {
+fn the_same_path_of_another_provider_remembers_other_events() {
     let app = Upstream::recording();
-    let other = "[[route]]\npath = \"/other\"\nprovider = \"acme\"\nsecret = { env = \"SECRET\" }\n\
-                 duplicates = \"reject\"\n";
-    let gate = setup(&app, "duplicates = \"reject\"").toml(other).start();
-    let of = |kind: &str, id: &str| signed(&format!("{{\"type\":\"{kind}\",\"id\":\"{id}\"}}"));
-    gate.passes("first", &of("t", "1"));
-    gate.refuses("copy", &of("t", "1"), 409, "duplicate");
-    gate.passes("another id", &of("t", "2"));
-    gate.passes("another type", &of("u", "1"));
-    gate.passes("neither runs into the other", &of("t1", ""));
-    let mut elsewhere = of("t", "1").to_bytes();
-    let from = elsewhere.windows(5).position(|w| w == b"/hook").unwrap();
-    drop(elsewhere.splice(from..from + 5, *b"/other"));
-    let answer = crate::harness::client::exchange(gate.address, &elsewhere);
-    assert_eq!(answer.status, 200, "at another route");
-    let answer = crate::harness::client::exchange(gate.address, &elsewhere);
-    assert_eq!(answer.status, 409, "at another route, a copy");
-    // The path goes to another provider: what it sends are other events.
+    let gate = setup(&app, "duplicates = \"reject\"").start();
+    gate.passes("first", &event("1"));
+    gate.refuses("copy", &event("1"), 409, "duplicate");
     let path = gate.folder.path().join("sidecar.toml");
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace("acme", "umbrella")).unwrap();
@@ -462,6 +448,6 @@ fn the_key_binds_provider_path_type_and_id() {
             .wait(|line| line["msg"] == "configuration reloaded")
             .is_some()
     );
-    gate.passes("of another provider", &of("t", "1"));
-    gate.refuses("a copy there", &of("t", "1"), 409, "duplicate");
+    gate.passes("of another provider", &event("1"));
+    gate.refuses("a copy there", &event("1"), 409, "duplicate");
 }
