@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use jiff::Timestamp;
 
+use super::certificates::{self, Identity};
 use super::delivery::{self, Wanted};
 use super::question::question;
 use super::target::Target;
@@ -33,6 +34,12 @@ pub(super) struct Arguments {
     /// The authority of the instance's certificate (PEM), for https
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// The client certificate to show (PEM, with those that vouch for it), for a route with `mtls`
+    #[arg(long, value_name = "FILE", requires = "certificate_key")]
+    certificate: Option<PathBuf>,
+    /// Its private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    certificate_key: Option<PathBuf>,
     /// The client address to claim, for an instance that trusts this host as a proxy
     #[arg(long, value_name = "IP")]
     from: Option<std::net::IpAddr>,
@@ -129,15 +136,28 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
             "this handshake is not signed: there is nothing to change",
         ));
     }
+    let by_certificate = signed && certificates::wanted(plan).is_some();
+    let identity = if by_certificate {
+        identity(arguments, tamper).map_err(|message| fail(&message))?
+    } else {
+        None
+    };
+    let identity = identity.as_ref();
     let authority = arguments.ca.as_deref();
     let target = match &arguments.to {
-        Some(to) => Target::parse(to, authority),
+        Some(to) => Target::parse(to, authority, identity),
         None => {
             let tls = config.server.tls.is_some();
-            Target::listener(&config.server.listen, tls, route.host.as_deref(), authority)
+            let host = route.host.as_deref();
+            Target::listener(&config.server.listen, tls, host, authority, identity)
         }
     };
     let target = target.map_err(|message| fail(&message))?;
+    if identity.is_some() && !matches!(target, Target::Tls(..)) {
+        return Err(fail(
+            "only TLS shows a certificate: say where with `--to https://HOST:PORT`",
+        ));
+    }
     let claimed = arguments.from.map(|from| from.to_string());
     let extra: Vec<(&str, &str)> = claimed
         .iter()
@@ -152,6 +172,10 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
         delivery.body.len()
     ));
     let answer = client::exchange(&target, &bytes, TIMEOUT).map_err(|error| {
+        if by_certificate && tamper.is_some() {
+            say(&format!("<-- refused by TLS: {error}\n"));
+            return NO;
+        }
         tell(&format!("error: no answer from {target}: {error}"));
         IO
     })?;
@@ -171,4 +195,23 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
         String::from_utf8_lossy(&answer.body).trim_end()
     ));
     if good { Ok(()) } else { Err(NO) }
+}
+
+/// The certificate that is shown: the user's, a stranger's, or none.
+fn identity(
+    arguments: &Arguments,
+    tamper: Option<sign::Tamper>,
+) -> Result<Option<Identity>, String> {
+    match (certificates::genuine(tamper), &arguments.certificate) {
+        (None, _) => Ok(None),
+        (Some(false), _) => Identity::stranger().map(Some),
+        (Some(true), Some(certificate)) => {
+            let key = arguments.certificate_key.as_deref().unwrap_or(certificate);
+            Identity::read(certificate, key).map(Some)
+        }
+        (Some(true), None) => Err(
+            "this route wants a client certificate that `client_ca` vouches for: give it with `--certificate FILE --certificate-key FILE`"
+                .into(),
+        ),
+    }
 }
