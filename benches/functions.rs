@@ -18,3 +18,9 @@ const PUBLIC_KEYS: [&str; 2] = ["verify_rsa_pss_1k", "verify_ed25519_1k"];
 fn part(bencher: divan::Bencher<'_, '_>, name: &str) {
     bencher.bench_local(work::work(name));
 }
+
+/// All providers, each with a route: once at start-up, and at a reload. Bar: 5 ms.
+#[divan::bench(sample_count = 50, sample_size = 1)]
+fn load_catalogue(bencher: divan::Bencher<'_, '_>) {
+    bencher.bench_local(work::work("load_catalogue"));
+}
