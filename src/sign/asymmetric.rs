@@ -213,9 +213,11 @@ impl PrivateKey {
         };
         let random = &mut Random;
         Ok(match hash {
-            Hash::Md5 | Hash::Sha1 | Hash::Sha256 => pss::SigningKey::<Sha256>::new_with_salt_len(key, length)
-                .sign_with_rng(random, message)
-                .to_vec(),
+            Hash::Md5 | Hash::Sha1 | Hash::Sha256 => {
+                pss::SigningKey::<Sha256>::new_with_salt_len(key, length)
+                    .sign_with_rng(random, message)
+                    .to_vec()
+            }
             Hash::Sha384 => pss::SigningKey::<Sha384>::new_with_salt_len(key, length)
                 .sign_with_rng(random, message)
                 .to_vec(),
