@@ -319,8 +319,9 @@ impl Signer<'_> {
 }
 
 const NONE_IN_FORCE: SignError = SignError("no secret of this route is in force now");
-const NEEDS_PRIVATE_KEY: SignError =
-    SignError("this scheme signs with a private key: give the one of a test key pair, with `--private-key FILE`");
+const NEEDS_PRIVATE_KEY: SignError = SignError(
+    "this scheme signs with a private key: give the one of a test key pair, with `--private-key FILE`",
+);
 
 fn first(
     secrets: &Ring<crate::secret::Secret>,
