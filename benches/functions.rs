@@ -2,6 +2,7 @@
 #![allow(
     missing_docs,
     unreachable_pub,
+    clippy::expect_used,
     clippy::panic,
     reason = "a benchmark fails by panicking"
 )]

@@ -11,7 +11,8 @@ use super::delivery::{self, Wanted};
 use super::question::question;
 use super::target::Target;
 use super::{IO, NO, Outcome, client, environment, say, serve, tell};
-use crate::route::Mode;
+use crate::config::Config;
+use crate::route::{Mode, Route};
 use crate::sign::{self, PrivateKey};
 
 /// Longer than any app should take.
@@ -136,28 +137,14 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
             "this handshake is not signed: there is nothing to change",
         ));
     }
-    let by_certificate = signed && certificates::wanted(plan).is_some();
+    let by_certificate = certificates::wanted(plan).is_some();
     let identity = if by_certificate {
-        identity(arguments, tamper).map_err(|message| fail(&message))?
+        identity(arguments, signed, tamper).map_err(|message| fail(&message))?
     } else {
         None
     };
-    let identity = identity.as_ref();
-    let authority = arguments.ca.as_deref();
-    let target = match &arguments.to {
-        Some(to) => Target::parse(to, authority, identity),
-        None => {
-            let tls = config.server.tls.is_some();
-            let host = route.host.as_deref();
-            Target::listener(&config.server.listen, tls, host, authority, identity)
-        }
-    };
+    let target = target(arguments, config, route, identity.as_ref());
     let target = target.map_err(|message| fail(&message))?;
-    if identity.is_some() && !matches!(target, Target::Tls(..)) {
-        return Err(fail(
-            "only TLS shows a certificate: say where with `--to https://HOST:PORT`",
-        ));
-    }
     let claimed = arguments.from.map(|from| from.to_string());
     let extra: Vec<(&str, &str)> = claimed
         .iter()
@@ -179,14 +166,16 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
         tell(&format!("error: no answer from {target}: {error}"));
         IO
     })?;
-    let id = answer
-        .header("x-gatepost-request-id")
-        .unwrap_or("-")
-        .to_owned();
+    show(&answer, arguments.handshake.is_some())
+}
+
+/// Prints what came back; whether it was good.
+fn show(answer: &client::Answer, handshake: bool) -> Outcome {
+    let id = answer.header("x-gatepost-request-id").unwrap_or("-");
     let good = (200..300).contains(&answer.status);
-    let verdict = match (good, arguments.handshake) {
-        (true, None) => "forwarded",
-        (true, Some(_)) => "answered",
+    let verdict = match (good, handshake) {
+        (true, false) => "forwarded",
+        (true, true) => "answered",
         (false, _) => "refused",
     };
     say(&format!("<-- {} {verdict}, request {id}\n", answer.status));
@@ -197,9 +186,32 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
     if good { Ok(()) } else { Err(NO) }
 }
 
+/// Where it is sent.
+fn target(
+    arguments: &Arguments,
+    config: &Config,
+    route: &Route,
+    identity: Option<&Identity>,
+) -> Result<Target, String> {
+    let authority = arguments.ca.as_deref();
+    let target = match &arguments.to {
+        Some(to) => Target::parse(to, authority, identity),
+        None => {
+            let tls = config.server.tls.is_some();
+            let host = route.host.as_deref();
+            Target::listener(&config.server.listen, tls, host, authority, identity)
+        }
+    }?;
+    if identity.is_some() && !matches!(target, Target::Tls(..)) {
+        return Err("only TLS shows a certificate: say where with `--to https://HOST:PORT`".into());
+    }
+    Ok(target)
+}
+
 /// The certificate that is shown: the user's, a stranger's, or none.
 fn identity(
     arguments: &Arguments,
+    signed: bool,
     tamper: Option<sign::Tamper>,
 ) -> Result<Option<Identity>, String> {
     match (certificates::genuine(tamper), &arguments.certificate) {
@@ -209,6 +221,8 @@ fn identity(
             let key = arguments.certificate_key.as_deref().unwrap_or(certificate);
             Identity::read(certificate, key).map(Some)
         }
+        // A question that is asked of nobody in particular.
+        (Some(true), None) if !signed => Ok(None),
         (Some(true), None) => Err(
             "this route wants a client certificate that `client_ca` vouches for: give it with `--certificate FILE --certificate-key FILE`"
                 .into(),

@@ -286,9 +286,10 @@ mod tests {
                     } else {
                         next.to_string()
                     };
-                    let inner = &rest[mark.len()..];
+                    let inner = rest.strip_prefix(&mark).unwrap();
                     let ends = inner.match_indices(&mark).map(|(at, _)| at);
-                    let escaped = |at: usize| next == '"' && inner[..at].ends_with('\\');
+                    let escaped =
+                        |at: usize| next == '"' && inner.get(..at).unwrap().ends_with('\\');
                     let end = ends.into_iter().find(|at| !escaped(*at)).unwrap();
                     end + 2 * mark.len()
                 }
@@ -304,7 +305,7 @@ mod tests {
             if !next.is_whitespace() && next != '#' {
                 before = next;
             }
-            rest = &rest[length..];
+            rest = rest.get(length..).unwrap();
         }
         true
     }
