@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use gatepost::config::problem::Problems;
 use gatepost::config::source::Files;
-use gatepost::config::{Config, Environment, ThrowAway, catalogue, grammar, parse, shape, tree};
+use gatepost::config::{Config, Environment, catalogue, grammar, parse, shape, tree};
 use gatepost::duplicates::{Known, Memory};
 use gatepost::event::Parts;
 use gatepost::fingerprint::Fingerprinter;
@@ -19,7 +19,6 @@ use gatepost::headers::{Names, address_value, strip_inbound, write_forwarded};
 use gatepost::route::{Mode, Route};
 use gatepost::sign::{Delivery, PrivateKey, sign};
 use gatepost::telemetry::{Entry, Format, Level, Log, Series, Telemetry};
-use gatepost::verify::public_key::PublicKey;
 use gatepost::verify::{Body, Head, Moment, Plan};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 
@@ -65,7 +64,6 @@ pub fn work(name: &str) -> Work {
         "headers_rewrite" => rewriting(),
         "log_and_count" => record(),
         "read_catalogue" => reading(),
-        "load_catalogue" => loading(),
         "duplicates_new_1m" => remembering(false),
         "duplicates_copy_1m" => remembering(true),
         _ => panic!("no work is called {name}"),
@@ -368,42 +366,6 @@ fn reading() -> Work {
             black_box(&table);
         }
         assert_eq!(problems.errors(), 0);
-    })
-}
-
-/// What start-up costs with a route for every provider that comes with gatepost.
-fn loading() -> Work {
-    const EVERYTHING: &str = "accept_weak = true\npublic_url = \"https://hooks.example.com\"\n\
-        username = \"name\"\nsecret = { env = \"S\" }\npublic_key = { env = \"K\" }\n\
-        verify_token = { env = \"T\" }\n\
-        config = { webhook_id = \"a\", partner_id = \"b\", domain = \"c\", topic_arn = \"d\" }\n";
-    let environment = Environment {
-        throw_away: Some(ThrowAway {
-            public_keys: ["RS256", "ES256", "ES384", "EdDSA"]
-                .iter()
-                .map(|kind| PrivateKey::generate_for(kind).expect("a key pair"))
-                .flat_map(|key| {
-                    let pem = key.public_pem().expect("a public key");
-                    PublicKey::read_all(pem.as_bytes()).expect("a public key")
-                })
-                .collect(),
-            fingerprint: [0; 32],
-        }),
-        ..Environment::default()
-    };
-    let mut text = String::new();
-    for name in catalogue::names() {
-        let route = format!("[[route]]\npath = \"/{name}\"\nprovider = \"{name}\"\n{EVERYTHING}");
-        let own = format!("{route}verify = [{{ scheme = \"bearer\" }}]\n");
-        let load = |route: &str| parse("bench", route, PathBuf::new(), &environment);
-        let chosen = load(&route).config.map_or(own, |_| route);
-        let loaded = load(&chosen);
-        assert!(loaded.config.is_some(), "{name}: {}", loaded.report(false));
-        text.push_str(&chosen);
-    }
-    Box::new(move || {
-        let loaded = parse("bench", black_box(&text), PathBuf::new(), &environment);
-        assert!(loaded.config.is_some());
     })
 }
 
