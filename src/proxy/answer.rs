@@ -25,7 +25,7 @@ enum Kind {
     /// The app's, as it arrives; its request is in flight until the end.
     Streamed(
         Incoming,
-        #[expect(dead_code, reason = "held until the answer is sent")] Option<Slot>,
+        Option<Slot>,
     ),
     /// One that is there.
     Whole(Option<Bytes>),
@@ -39,6 +39,11 @@ impl ResponseBody {
 
     pub(super) const fn streamed(body: Incoming, slot: Option<Slot>) -> Self {
         Self(Kind::Streamed(body, slot))
+    }
+
+    /// Whether the app may not stop in the middle of it: it holds a place that others need.
+    pub const fn is_timed(&self) -> bool {
+        matches!(self.0, Kind::Streamed(_, Some(_)))
     }
 }
 

@@ -10,9 +10,9 @@ use crate::budget::{Budget, Reserved};
 use crate::rejection::Rejection;
 use crate::verify::Body;
 
-/// Pieces below this are copied together: a body sent byte by byte would else cost forty times its
-/// size, uncounted.
-const PIECE: usize = 4096;
+/// Pieces below this are copied together: each keeps the buffer it was read into, and a body sent
+/// byte by byte would cost many times its size, uncounted.
+const PIECE: usize = 16 * 1024;
 
 /// A body being gathered.
 #[derive(Debug, Default)]

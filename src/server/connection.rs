@@ -12,7 +12,6 @@ use tokio_rustls::TlsAcceptor;
 use super::{LINGER, Phase, Shared, http1, http2};
 use crate::address::ClientSource;
 use crate::address::proxy_protocol::{MAX_HEADER, Parsed, parse};
-use crate::config::Limits;
 use crate::proxy::{Gate, Peer, ResponseBody, respond};
 use crate::socket::Socket;
 use crate::upstream::Pool;
@@ -29,54 +28,58 @@ pub(super) struct Connection {
 
 /// Serves one connection to its end. What goes wrong before a request is the peer's affair: there
 /// is nobody to tell.
+///
+/// What a connection is made of is boxed stage by stage: thousands of them wait for their next
+/// request, and each would else keep room for the largest of all stages.
 pub(super) async fn serve(connection: Connection, socket: Socket) {
-    let shared = connection.shared.clone();
-    let gate = shared.gate.load_full();
+    let gate = connection.shared.gate.load_full();
     let time = gate.limits.header_timeout;
-    let (socket, address) = if shared.server.proxy_protocol {
-        match tokio::time::timeout(time, proxied(&gate, connection.peer, socket)).await {
-            Ok(Some(found)) => found,
+    let mut socket = socket.with_stall(gate.limits.send_timeout);
+    let mut address = connection.peer;
+    if connection.shared.server.proxy_protocol {
+        let proxied = Box::pin(proxied(&gate, address, socket));
+        match tokio::time::timeout(time, proxied).await {
+            Ok(Some(found)) => (socket, address) = found,
             Ok(None) | Err(_) => return,
         }
-    } else {
-        (socket, connection.peer)
+    }
+    drop(gate);
+    let tls = connection.shared.tls.load_full();
+    let session = Session {
+        peer: Peer {
+            address,
+            secure: tls.is_some(),
+            draining: false,
+        },
+        shared: connection.shared,
+        pool: connection.pool,
     };
-    let tls = shared.tls.load_full();
-    let peer = Peer {
-        address,
-        secure: tls.is_some(),
-        draining: false,
-    };
-    let Some(tls) = tls else {
-        let (socket, h2) = if shared.server.h2c {
-            match tokio::time::timeout(time, sniff(socket)).await {
-                Ok(Some(found)) => found,
-                Ok(None) | Err(_) => return,
-            }
-        } else {
-            (socket, false)
+    if let Some(tls) = tls {
+        let accepted = Box::pin(TlsAcceptor::from(tls).accept(socket));
+        let Ok(Ok(stream)) = tokio::time::timeout(time, accepted).await else {
+            return;
         };
-        return speak(connection, peer, socket, h2).await;
-    };
-    let Ok(Ok(stream)) = tokio::time::timeout(time, TlsAcceptor::from(tls).accept(socket)).await
-    else {
-        return;
-    };
-    let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    speak(connection, peer, stream, h2).await;
+        let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        return speak(&session, Box::new(stream), h2).await;
+    }
+    let mut h2 = false;
+    if session.shared.server.h2c {
+        match tokio::time::timeout(time, Box::pin(sniff(socket))).await {
+            Ok(Some(found)) => (socket, h2) = found,
+            Ok(None) | Err(_) => return,
+        }
+    }
+    speak(&session, Box::new(socket), h2).await;
 }
 
-async fn speak<S>(connection: Connection, peer: Peer, stream: S, h2: bool)
+async fn speak<S>(session: &Session, stream: Box<S>, h2: bool)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Connection { shared, pool, .. } = connection;
-    let http1 = shared.server.http1;
-    let session = Session { shared, pool, peer };
     if h2 {
-        http2::serve(&session, stream).await;
-    } else if http1 {
-        http1::serve(&session, stream).await;
+        Box::pin(http2::serve(session, stream)).await;
+    } else if session.shared.server.http1 {
+        http1::serve(session, stream).await;
     }
 }
 
@@ -106,9 +109,14 @@ impl Session {
         )
     }
 
-    /// The limits in force.
-    pub(super) fn limits(&self) -> Limits {
-        self.shared.gate.load().limits.clone()
+    /// The configuration in force.
+    pub(super) fn gate(&self) -> Arc<Gate> {
+        self.shared.gate.load_full()
+    }
+
+    /// Whether the process was told to stop.
+    pub(super) fn is_draining(&self) -> bool {
+        self.shared.draining()
     }
 
     /// Ends a moment after the process was told to stop: what is on its way till then is served.

@@ -24,12 +24,15 @@ pub(super) async fn open(settings: &Settings) -> Result<SendRequest<Outgoing>, R
 async fn connect(settings: &Settings) -> io::Result<SendRequest<Outgoing>> {
     let (host, port, tls) = match &settings.target {
         Target::Echo => return Err(io::ErrorKind::Unsupported.into()),
-        Target::Unix(path) => return speak(Socket::from(UnixStream::connect(path).await?)).await,
+        Target::Unix(path) => {
+            let socket = Socket::from(UnixStream::connect(path).await?);
+            return speak(socket.with_stall(settings.timeout)).await;
+        }
         Target::Tcp { host, port, tls } => (host, *port, tls),
     };
     let stream = TcpStream::connect((&**host, port)).await?;
     stream.set_nodelay(true)?;
-    let socket = Socket::from(stream);
+    let socket = Socket::from(stream).with_stall(settings.timeout);
     match tls {
         None => speak(socket).await,
         Some((config, name)) => {

@@ -14,6 +14,7 @@ mod parking;
 mod proxy_protocol;
 mod reload;
 mod slow;
+mod stalled;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
