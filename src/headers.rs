@@ -50,6 +50,8 @@ const OVERRIDES: [&str; 16] = [
 pub struct Names {
     /// The prefix in canonical form, `x-gatepost-`.
     prefix: String,
+    /// The signed statement.
+    pub assertion: HeaderName,
     /// The client address.
     pub client_ip: HeaderName,
     /// The length of a batch.
@@ -82,6 +84,7 @@ impl Names {
             return None;
         }
         Some(Self {
+            assertion: name("assertion")?,
             client_ip: name("client-ip")?,
             event_count: name("event-count")?,
             event_id: name("event-id")?,

@@ -66,8 +66,10 @@ enum Command {
     /// Ask a running instance whether it is ready, for exec probes
     #[command(after_help = "Example:\n  gatepost health -c /etc/gatepost/sidecar.toml")]
     Health,
-    /// The providers that come with gatepost, or one of them
-    #[command(after_help = "Example:\n  gatepost providers prelude")]
+    /// The providers that come with gatepost: all, those that match, or one of them
+    #[command(
+        after_help = "Example:\n  gatepost providers hmac documented\n  gatepost providers prelude"
+    )]
     Providers(providers::Arguments),
     /// Serve
     #[command(after_help = "Example:\n  gatepost run -c /etc/gatepost/sidecar.toml")]

@@ -15,7 +15,7 @@ use crate::event::{self, Event};
 use crate::rejection::Rejection;
 use crate::route::Route;
 use crate::telemetry::Entry;
-use crate::upstream::{self, Answer, Host, Outgoing, Pool};
+use crate::upstream::{self, Answer, Host, Outgoing, Pool, Statement};
 use crate::verify::{Place, Verified};
 use crate::{form, headers};
 
@@ -64,6 +64,7 @@ pub(super) async fn forward(
             reserved,
         } => {
             claim(gate, route, &mut parts.headers, &verified, &event);
+            assert(gate, route, &mut parts.headers, &verified, entry)?;
             (
                 Outgoing::whole(verified.into_body().into_chunks()),
                 Some(reserved),
@@ -180,6 +181,38 @@ fn claim(gate: &Gate, route: &Route, headers: &mut HeaderMap, verified: &Verifie
     if gate.headers.cloudevents {
         cloudevent(route, headers, event);
     }
+}
+
+/// The signed statement over the headers of [`claim`] and the body.
+fn assert(
+    gate: &Gate,
+    route: &Route,
+    headers: &mut HeaderMap,
+    verified: &Verified,
+    entry: &Entry<'_>,
+) -> Result<(), Rejection> {
+    let Some(assertion) = &gate.upstream.assertion else {
+        return Ok(());
+    };
+    let names = &gate.headers.names;
+    let request_id = entry.request_id_value();
+    let statement = Statement {
+        request_id: request_id.to_str().unwrap_or_default(),
+        route: &route.name,
+        provider: text(route.fixed.provider.as_ref()),
+        event_type: text(headers.get(&names.event_type)),
+        event_id: text(headers.get(&names.event_id)),
+    };
+    let now = std::time::SystemTime::now();
+    let token = assertion.token(&statement, verified.body().chunks(), now);
+    // An app that asks for the proof must not see an event without it.
+    let token = token.ok_or(Rejection::Internal)?;
+    headers.insert(names.assertion.clone(), token);
+    Ok(())
+}
+
+fn text(value: Option<&HeaderValue>) -> Option<&str> {
+    value.and_then(|value| value.to_str().ok())
 }
 
 /// The binary mode of `CloudEvents` 1.0.2 (HTTP binding §3.1), where all required attributes exist.

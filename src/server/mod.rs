@@ -10,6 +10,7 @@ mod health;
 mod http1;
 mod http2;
 mod listen;
+mod notify;
 mod reload;
 mod supervisor;
 mod worker;

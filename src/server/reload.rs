@@ -6,7 +6,7 @@ use std::hash::{Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Shared;
+use super::{Shared, notify};
 use crate::config::{self, Environment, Loaded};
 use crate::proxy::Gate;
 use crate::telemetry::Level;
@@ -70,12 +70,14 @@ fn fingerprint(file: &Path) -> u64 {
 /// Loads the configuration again. A bad one changes nothing and says why.
 pub(super) fn reload(shared: &Shared, origin: &Origin, watch: &mut Watch) {
     let Some(path) = &origin.path else { return };
+    notify::reloading(&shared.telemetry.log);
     // What changes from here on is another change.
     watch.changed();
     match config::load(path, &origin.environment) {
         Ok(loaded) => apply(shared, path, loaded, watch),
         Err(error) => refuse(shared, &error.kind().to_string()),
     }
+    notify::ready(&shared.telemetry.log);
 }
 
 fn apply(shared: &Shared, path: &Path, mut loaded: Loaded, watch: &mut Watch) {

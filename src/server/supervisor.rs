@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::health::{self, Desk};
 use super::listen::Listener;
 use super::reload::{Origin, Watch, reload};
-use super::{Shared, worker};
+use super::{Shared, notify, worker};
 use crate::config::{Config, Listen};
 use crate::socket::Socket;
 use crate::telemetry::{Level, Log, Telemetry};
@@ -107,6 +107,7 @@ pub fn run(
             // Whoever asked may be gone.
             drop(listening.send(bound));
         }
+        notify::ready(&telemetry.log);
         supervise(
             &shared,
             origin,
@@ -230,6 +231,7 @@ async fn drain(
     log.write(Level::Info, "draining", |line| {
         line.number("connections", shared.connections.used());
     });
+    notify::stopping(log);
     shared.drain();
     let mut finished = pin!(joined(workers));
     let mut limit = pin!(tokio::time::sleep(shared.server.drain));

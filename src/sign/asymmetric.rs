@@ -1,6 +1,6 @@
 //! Private keys: throw-away ones for `demo`, and those of a test key pair for `send`.
 
-use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
@@ -19,8 +19,8 @@ use sha2::{Sha256, Sha384, Sha512};
 use zeroize::Zeroizing;
 
 use super::SignError;
-use crate::verify::Hash;
 use crate::verify::algorithm::{Algorithm, Salt, SignatureFormat};
+use crate::verify::{Encoding, Hash};
 
 /// A private key in PKCS#8.
 #[derive(Clone)]
@@ -44,6 +44,21 @@ impl PrivateKey {
         Ok(Self::from_der(pair.as_der().map_err(|_| FAILED)?.as_ref()))
     }
 
+    /// A new key for an algorithm, by its name in a `signature` or a `jwt` step.
+    pub fn generate_for(algorithm: &str) -> Result<Self, SignError> {
+        let random = SystemRandom::new();
+        let ecdsa = |kind| EcdsaKeyPair::generate_pkcs8(kind, &random);
+        let made = match algorithm {
+            "ES384" | "ecdsa-p384-sha384" => ecdsa(&ECDSA_P384_SHA384_ASN1_SIGNING),
+            "EdDSA" | "ed25519" => Ed25519KeyPair::generate_pkcs8(&random),
+            name if name.starts_with("ES") || name.starts_with("ecdsa-p256") => {
+                ecdsa(&ECDSA_P256_SHA256_ASN1_SIGNING)
+            }
+            _ => return Self::generate_rsa(),
+        };
+        Ok(Self::from_der(made.map_err(|_| FAILED)?.as_ref()))
+    }
+
     /// Reads a key in PKCS#8 PEM.
     pub fn from_pem(pem: &str) -> Result<Self, SignError> {
         use rustls::pki_types::PrivatePkcs8KeyDer;
@@ -61,10 +76,26 @@ impl PrivateKey {
         }
     }
 
-    /// The public half of an RSA key, in SPKI PEM.
+    /// The public half, in SPKI PEM.
     pub fn public_pem(&self) -> Result<String, SignError> {
-        let key = self.rsa.as_ref().ok_or(FAILED)?.to_public_key();
-        key.to_public_key_pem(LineEnding::LF).map_err(|_| FAILED)
+        if let Some(key) = &self.rsa {
+            let key = key.to_public_key();
+            return key.to_public_key_pem(LineEnding::LF).map_err(|_| FAILED);
+        }
+        let ecdsa = |kind| EcdsaKeyPair::from_pkcs8(kind, &self.der);
+        let spki: PublicKeyX509Der<'_> = if let Ok(pair) = ecdsa(&ECDSA_P256_SHA256_ASN1_SIGNING)
+            .or_else(|_| ecdsa(&ECDSA_P384_SHA384_ASN1_SIGNING))
+        {
+            pair.public_key().as_der().map_err(|_| FAILED)?
+        } else {
+            let pair = Ed25519KeyPair::from_pkcs8(&self.der).map_err(|_| FAILED)?;
+            pair.public_key().as_der().map_err(|_| FAILED)?
+        };
+        // Three short lines at most: nobody reads them, so they need no wrapping.
+        let text = Encoding::Base64.encode(spki.as_ref());
+        Ok(format!(
+            "-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----\n"
+        ))
     }
 
     /// Another key of the same kind.

@@ -3,6 +3,7 @@
 //! A request is sent at most once. Only one of which no byte was written (a pooled connection
 //! that had died) is sent again, on a new connection.
 
+mod assertion;
 mod body;
 mod connect;
 mod echo;
@@ -15,6 +16,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
 
+pub use assertion::{Assertion, AssertionKeyError, Statement};
 pub use body::Outgoing;
 pub use pool::Pool;
 
@@ -67,6 +69,8 @@ pub struct Settings {
     pub pool_idle: Duration,
     /// Which Host it sees.
     pub host: Host,
+    /// Signs a statement with every verified event.
+    pub assertion: Option<Arc<Assertion>>,
 }
 
 /// The app's answer.

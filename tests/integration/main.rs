@@ -18,6 +18,8 @@ mod harness;
 /// Signs as providers do, with none of the code under test.
 mod signing;
 
+/// The signed statement that an app can ask for.
+mod assertion;
 /// What a user types: demo, send, providers, check.
 mod commands;
 /// Every mistake of a configuration and the text it is answered with.
@@ -46,3 +48,5 @@ mod schemes;
 mod tls;
 /// Apps that are down, slow, broken or lying.
 mod upstream;
+/// What providers publish as genuine, and every change of one byte of it.
+mod vectors;

@@ -43,7 +43,19 @@ impl Compiler<'_> {
                 return None;
             }
         };
-        Some(tree::overlay(&provider, route))
+        let keys = tree::overlay(&provider, route);
+        if keys.text("confidence") == Some("inferred") {
+            self.problems.warning(
+                node.span,
+                format!("how `{name}` signs is inferred from what others saw, not documented"),
+                "inferred",
+                format!(
+                    "read `gatepost providers {name}` and begin with `mode = \"observe\"`; \
+                     once a delivery has passed, `confidence = \"documented\"` in the route says so"
+                ),
+            );
+        }
+        Some(keys)
     }
 
     /// A provider of the catalogue.

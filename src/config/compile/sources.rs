@@ -39,14 +39,14 @@ impl Compiler<'_> {
         good.then_some(all)
     }
 
-    /// A certificate says itself how long it lasts.
-    fn lasting(&mut self, source: &Node) {
+    /// What lasts as long as it is named; a certificate says itself for how long.
+    pub(super) fn lasting(&mut self, source: &Node) {
         let table = source.table();
         for key in ["until", "not_before"] {
             if let Some(entry) = table.and_then(|table| table.entry(key)) {
                 self.problems.error(
                     entry.name_span,
-                    format!("`{key}` has no effect on certificates and their keys"),
+                    format!("`{key}` has no effect here"),
                     "not looked at",
                     "remove it, and exchange the file in time: it is read again when it changes",
                 );

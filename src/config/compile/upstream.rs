@@ -1,16 +1,18 @@
 //! `[upstream]`, compiled.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::uri::Authority;
 use http::{HeaderValue, Uri};
 
 use super::Compiler;
+use super::sources::{sources, value_span};
 use crate::config::grammar::{ROOT, UPSTREAM};
 use crate::config::shape;
 use crate::config::tree::{Node, Table};
 use crate::route::is_ambiguous;
-use crate::upstream::{Host, Settings, Target};
+use crate::upstream::{Assertion, AssertionKeyError, Host, Settings, Target};
 
 impl Compiler<'_> {
     pub(super) fn upstream(&mut self, table: &Table, root: &Table) -> Option<Settings> {
@@ -49,6 +51,10 @@ impl Compiler<'_> {
             timeout: or("timeout", 30),
             pool_idle: or("pool_idle", 30),
             host: host?,
+            assertion: match table.get("assertion") {
+                Some(node) => Some(self.assertion(node)?),
+                None => None,
+            },
         })
     }
 
@@ -66,6 +72,42 @@ impl Compiler<'_> {
                 "add `[upstream]` with `url = \"http://127.0.0.1:3000\"`",
             );
         }
+    }
+
+    /// The key that signs statements for the app.
+    fn assertion(&mut self, node: &Node) -> Option<Arc<Assertion>> {
+        let (source, others) = sources(node).split_first()?;
+        if let Some(second) = others.first() {
+            self.problems.error(
+                second.span,
+                "one key signs: no second one is read",
+                "one too many",
+                "keep the new one; the app takes both while it changes, by their `kid`",
+            );
+            return None;
+        }
+        self.lasting(source);
+        let held = self.source(source)?;
+        let span = value_span(source);
+        let raw = held.key.expose();
+        let key = if raw.starts_with(b"-----BEGIN") {
+            raw
+        } else {
+            self.trimmed(raw, span)?
+        };
+        let (message, fix) = match Assertion::new(key, &held.name) {
+            Ok(assertion) => return Some(Arc::new(assertion)),
+            Err(AssertionKeyError::Form) => (
+                "this is not an Ed25519 private key in PKCS#8 PEM",
+                "make one with `openssl genpkey -algorithm ed25519`, or put a secret there",
+            ),
+            Err(AssertionKeyError::Short) => (
+                "a secret that signs needs at least 32 bytes",
+                "make one with `openssl rand -hex 32`",
+            ),
+        };
+        self.problems.error(span, message, "cannot sign", fix);
+        None
     }
 
     /// The Host that the app sees.

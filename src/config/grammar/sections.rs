@@ -185,6 +185,12 @@ pub static UPSTREAM: Section = section(
             "preserve",
             "The Host sent: preserve, upstream, or a name.",
         ),
+        key(
+            "assertion",
+            Kind::Secret,
+            "",
+            "Signs a statement with every event: an Ed25519 private key, PEM, or a secret.",
+        ),
     ],
 );
 

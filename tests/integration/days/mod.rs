@@ -15,6 +15,7 @@ mod proxy_protocol;
 mod reload;
 mod slow;
 mod stalled;
+mod systemd;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
