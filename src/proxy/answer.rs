@@ -23,10 +23,7 @@ pub struct ResponseBody(Kind);
 #[derive(Debug)]
 enum Kind {
     /// The app's, as it arrives; its request is in flight until the end.
-    Streamed(
-        Incoming,
-        Option<Slot>,
-    ),
+    Streamed(Incoming, Option<Slot>),
     /// One that is there.
     Whole(Option<Bytes>),
 }

@@ -116,10 +116,7 @@ impl Progress {
     pub(super) fn give_up(&self) {
         self.given_up.store(true, Ordering::Relaxed);
         if let Some(poller) = &self.poller
-            && let Some(waker) = poller
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take()
+            && let Some(waker) = poller.lock().unwrap_or_else(PoisonError::into_inner).take()
         {
             waker.wake();
         }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 use hyper::body::Incoming;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::io::AsyncReadExt as _;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::{LINGER, Phase, Shared, http1, http2};
 use crate::address::ClientSource;
@@ -29,58 +30,66 @@ pub(super) struct Connection {
 /// Serves one connection to its end. What goes wrong before a request is the peer's affair: there
 /// is nobody to tell.
 ///
-/// What a connection is made of is boxed stage by stage: thousands of them wait for their next
-/// request, and each would else keep room for the largest of all stages.
+/// Each stage is boxed: thousands of connections wait for their next request, and each would else
+/// keep room for the largest of all stages.
 pub(super) async fn serve(connection: Connection, socket: Socket) {
-    let gate = connection.shared.gate.load_full();
+    let Some(Opened { stream, peer, h2 }) = Box::pin(open(&connection, socket)).await else {
+        return;
+    };
+    let Connection { shared, pool, .. } = connection;
+    let http1 = shared.server.http1;
+    let session = Session { shared, pool, peer };
+    match stream {
+        Stream::Plain(stream) if h2 => Box::pin(http2::serve(&session, stream)).await,
+        Stream::Tls(stream) if h2 => Box::pin(http2::serve(&session, stream)).await,
+        Stream::Plain(stream) if http1 => http1::serve(&session, stream).await,
+        Stream::Tls(stream) if http1 => http1::serve(&session, stream).await,
+        Stream::Plain(_) | Stream::Tls(_) => {}
+    }
+}
+
+/// A connection of which is known what it speaks and from where it comes.
+struct Opened {
+    stream: Stream,
+    peer: Peer,
+    h2: bool,
+}
+
+enum Stream {
+    Plain(Box<Socket>),
+    Tls(Box<TlsStream<Socket>>),
+}
+
+/// Reads what comes before HTTP, each part within the time for it.
+async fn open(connection: &Connection, socket: Socket) -> Option<Opened> {
+    let shared = &connection.shared;
+    let gate = shared.gate.load_full();
     let time = gate.limits.header_timeout;
     let mut socket = socket.with_stall(gate.limits.send_timeout);
     let mut address = connection.peer;
-    if connection.shared.server.proxy_protocol {
-        let proxied = Box::pin(proxied(&gate, address, socket));
-        match tokio::time::timeout(time, proxied).await {
-            Ok(Some(found)) => (socket, address) = found,
-            Ok(None) | Err(_) => return,
-        }
+    if shared.server.proxy_protocol {
+        let proxied = proxied(&gate, address, socket);
+        (socket, address) = tokio::time::timeout(time, proxied).await.ok()??;
     }
-    drop(gate);
-    let tls = connection.shared.tls.load_full();
-    let session = Session {
-        peer: Peer {
-            address,
-            secure: tls.is_some(),
-            draining: false,
-        },
-        shared: connection.shared,
-        pool: connection.pool,
+    let tls = shared.tls.load_full();
+    let peer = Peer {
+        address,
+        secure: tls.is_some(),
+        draining: false,
     };
     if let Some(tls) = tls {
-        let accepted = Box::pin(TlsAcceptor::from(tls).accept(socket));
-        let Ok(Ok(stream)) = tokio::time::timeout(time, accepted).await else {
-            return;
-        };
+        let accepted = TlsAcceptor::from(tls).accept(socket);
+        let stream = tokio::time::timeout(time, accepted).await.ok()?.ok()?;
         let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        return speak(&session, Box::new(stream), h2).await;
+        let stream = Stream::Tls(Box::new(stream));
+        return Some(Opened { stream, peer, h2 });
     }
     let mut h2 = false;
-    if session.shared.server.h2c {
-        match tokio::time::timeout(time, Box::pin(sniff(socket))).await {
-            Ok(Some(found)) => (socket, h2) = found,
-            Ok(None) | Err(_) => return,
-        }
+    if shared.server.h2c {
+        (socket, h2) = tokio::time::timeout(time, sniff(socket)).await.ok()??;
     }
-    speak(&session, Box::new(socket), h2).await;
-}
-
-async fn speak<S>(session: &Session, stream: Box<S>, h2: bool)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    if h2 {
-        Box::pin(http2::serve(session, stream)).await;
-    } else if session.shared.server.http1 {
-        http1::serve(session, stream).await;
-    }
+    let stream = Stream::Plain(Box::new(socket));
+    Some(Opened { stream, peer, h2 })
 }
 
 /// A connection whose requests can be answered.

@@ -22,9 +22,9 @@ use super::connection::Session;
 
 /// A connection without a request for so long, twice at most, is parked.
 const PARK_AFTER: Duration = Duration::from_millis(500);
-/// Bytes read at once. Each piece of a body keeps the buffer it was read into, so larger ones, of
-/// which a slow caller fills a part, would cost memory that no budget counts.
-const READ_SIZE: usize = 64 * 1024;
+/// Bytes read at once: each connection with a body on its way has a buffer of this size, beside the
+/// body.
+const READ_SIZE: usize = 16 * 1024;
 /// What a caller still sends after its answer is read and thrown away, for so long and so much at
 /// most, until it has sent nothing for a while.
 const HEAR_OUT: Duration = Duration::from_secs(2);

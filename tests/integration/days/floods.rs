@@ -60,8 +60,9 @@ fn flood(name: &str, bound: usize, attack: impl Fn(SocketAddr, &AtomicBool) + Sy
         mib(before),
         mib(peak)
     );
+    // Measured 1 to 30 ms on two cores that four attackers share, more where others share them.
     assert!(
-        meanwhile < Duration::from_millis(100),
+        meanwhile < Duration::from_millis(300),
         "{name}: {meanwhile:?}"
     );
     assert!(peak < before + bound, "{name}: {}", mib(peak - before));
