@@ -15,7 +15,7 @@
 //! | 5 | [`command`]: what a user types |
 //! | 4 | [`server`]: listeners, TLS, drain, reload, health |
 //! | 3 | [`proxy`]: the line |
-//! | 2 | [`config`]: `sidecar.toml` to [`config::Config`]; [`telemetry`]; [`sign`] |
+//! | 2 | [`config`]: `sidecar.toml` to [`config::Config`]; [`telemetry`]; [`sign`]; [`diagnosis`]: why a request is refused |
 //! | 1 | [`verify`], [`event`], [`route`], [`upstream`], [`address`] |
 //! | 0 | [`encoding`], [`secret`], [`units`], [`json`], [`form`], [`headers`], [`budget`], [`socket`], [`rejection`] |
 
@@ -23,6 +23,7 @@ pub mod address;
 pub mod budget;
 pub mod command;
 pub mod config;
+pub mod diagnosis;
 pub mod encoding;
 pub mod event;
 pub mod form;

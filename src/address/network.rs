@@ -63,6 +63,11 @@ impl Network {
         }
     }
 
+    /// Its first address.
+    pub fn first(&self) -> IpAddr {
+        self.0.network()
+    }
+
     /// Whether `ip` lies in this network. IPv6 networks, `::/0` too, contain no IPv4 address.
     pub fn contains(&self, ip: IpAddr) -> bool {
         self.0.contains(&ip.to_canonical())

@@ -4,6 +4,7 @@
 mod check;
 mod client;
 mod demo;
+mod explain;
 mod health;
 mod providers;
 mod send;
@@ -63,6 +64,11 @@ enum Command {
         after_help = "Exit code 0 only if every outcome is the expected one. Example:\n  gatepost demo"
     )]
     Demo,
+    /// Why a captured request is refused, offline; or what a reason means
+    #[command(
+        after_help = "Exit code 0 if the request passes, 1 if it is refused. Example:\n  gatepost explain delivery.http --at 2026-01-02T03:04:05Z"
+    )]
+    Explain(explain::Arguments),
     /// Ask a running instance whether it is ready, for exec probes
     #[command(after_help = "Example:\n  gatepost health -c /etc/gatepost/sidecar.toml")]
     Health,
@@ -87,6 +93,7 @@ pub fn run() -> ExitCode {
         None => serve::run(&config, &serve::Arguments::default()),
         Some(Command::Check(arguments)) => check::run(&config, &arguments),
         Some(Command::Demo) => demo::run(),
+        Some(Command::Explain(arguments)) => explain::run(&config, &arguments),
         Some(Command::Health) => health::run(&config),
         Some(Command::Providers(arguments)) => providers::run(&arguments),
         Some(Command::Run(arguments)) => serve::run(&config, &arguments),

@@ -28,4 +28,5 @@ mod leaks;
 
 pub use environment::Environment;
 pub use load::{Loaded, load, parse};
+pub(crate) use mask::printable;
 pub use settings::{Config, HeaderSettings, Limits, Listen, LogSettings, Reload, Server};

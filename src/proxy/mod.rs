@@ -2,7 +2,7 @@
 
 mod answer;
 mod forward;
-mod framing;
+pub(crate) mod framing;
 mod gate;
 mod intake;
 mod panic;

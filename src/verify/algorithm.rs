@@ -58,6 +58,7 @@ pub enum SignatureFormat {
 pub struct VerifyingKey {
     /// One per salt length to try.
     keys: Vec<ParsedPublicKey>,
+    public: PublicKey,
 }
 
 impl Algorithm {
@@ -167,7 +168,15 @@ impl VerifyingKey {
             .into_iter()
             .map(|way| ParsedPublicKey::new(way, &bytes).ok())
             .collect::<Option<_>>()?;
-        Some(Self { keys })
+        Some(Self {
+            keys,
+            public: key.clone(),
+        })
+    }
+
+    /// The key as it was read, to prepare it for another algorithm.
+    pub const fn public(&self) -> &PublicKey {
+        &self.public
     }
 
     /// Whether `signature` is this key's over the message that `material` stands for.

@@ -181,7 +181,8 @@ impl<'a> Parsed<'a> {
 impl Field {
     const ALL: [Self; 4] = [Self::Id, Self::KeyId, Self::Signature, Self::Timestamp];
 
-    const fn name(self) -> &'static str {
+    /// The name in the grammar.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Id => "id",
             Self::KeyId => "key_id",

@@ -129,6 +129,43 @@ impl Template {
             .any(|part| matches!(part.variable, Variable::Id))
     }
 
+    /// The scheme and host that `{url}` or `{host}` stand for; `None` when neither is signed.
+    pub fn base(&self) -> Option<&str> {
+        self.parts.iter().find_map(|part| {
+            if let Variable::Url(base) | Variable::Host(base) = &part.variable {
+                Some(&**base)
+            } else {
+                None
+            }
+        })
+    }
+
+    /// The same message for another scheme and host.
+    #[must_use]
+    pub fn rebased(&self, base: &str) -> Self {
+        let host = base.split_once("://").map_or(base, |(_, host)| host);
+        let mut template = self.clone();
+        for part in &mut template.parts {
+            if let Variable::Url(old) = &mut part.variable {
+                base.clone_into(old);
+            } else if let Variable::Host(old) = &mut part.variable {
+                host.clone_into(old);
+            }
+        }
+        template
+    }
+
+    /// The headers that are signed.
+    pub fn headers(&self) -> impl Iterator<Item = &HeaderName> {
+        self.parts.iter().filter_map(|part| {
+            if let Variable::Header(name) = &part.variable {
+                Some(name)
+            } else {
+                None
+            }
+        })
+    }
+
     /// Where the plain `{body}` stands when nothing else needs the body: then everything before it
     /// can be hashed at once and the body as it arrives.
     pub fn body_at(&self) -> Option<usize> {
@@ -194,6 +231,48 @@ fn feed(
         }
     }
     Ok(())
+}
+
+/// As it is written in the grammar.
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Part { variable, filters } in &self.parts {
+            let name = match variable {
+                Variable::Literal(text) => {
+                    f.write_str(text)?;
+                    continue;
+                }
+                Variable::Body => "body".into(),
+                Variable::Form(field) => format!("form:{field}"),
+                Variable::Header(name) => format!("header:{name}"),
+                Variable::Host(_) => "host".into(),
+                Variable::Id => "id".into(),
+                Variable::Json(_) => "json:…".into(),
+                Variable::Method => "method".into(),
+                Variable::Path => "path".into(),
+                Variable::Query(field) => format!("query:{field}"),
+                Variable::Secret => "secret".into(),
+                Variable::Timestamp => "timestamp".into(),
+                Variable::Url(_) => "url".into(),
+            };
+            write!(f, "{{{name}")?;
+            for filter in filters {
+                f.write_str(match filter {
+                    Filter::Encode(Encoding::Base64) => "|base64",
+                    Filter::Encode(Encoding::Base64Url) => "|base64url",
+                    Filter::Encode(Encoding::Hex) => "|hex",
+                    Filter::Hash(Hash::Sha1) => "|sha1",
+                    Filter::Hash(Hash::Sha256) => "|sha256",
+                    Filter::Hash(Hash::Sha384) => "|sha384",
+                    Filter::Hash(Hash::Sha512) => "|sha512",
+                    Filter::Lower => "|lower",
+                    Filter::Upper => "|upper",
+                })?;
+            }
+            f.write_str("}")?;
+        }
+        Ok(())
+    }
 }
 
 impl Part {

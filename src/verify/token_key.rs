@@ -22,6 +22,7 @@ pub struct Key {
     pub(super) id: Option<String>,
     family: Family,
     pub(super) decoding: DecodingKey,
+    public: Option<PublicKey>,
 }
 
 impl std::fmt::Debug for Key {
@@ -40,6 +41,7 @@ impl Key {
             id: None,
             family: Family::Shared,
             decoding,
+            public: None,
         }
     }
 
@@ -58,6 +60,7 @@ impl Key {
             id: public.id.clone(),
             family,
             decoding,
+            public: Some(public.clone()),
         }
     }
 
@@ -68,6 +71,16 @@ impl Key {
         } else {
             None
         }
+    }
+
+    /// The public key; `None` for a shared secret.
+    pub const fn public_key(&self) -> Option<&PublicKey> {
+        self.public.as_ref()
+    }
+
+    /// The id that a token's `kid` may name.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
     }
 
     /// Whether this key can check this algorithm.

@@ -165,7 +165,15 @@ fn the_catalogue_is_shown() {
 fn each_command_helps_with_an_example() {
     let said = text(&gatepost(&["--help"]));
     assert!(said.lines().all(|line| line.len() <= 100), "{said}");
-    for command in ["check", "demo", "health", "providers", "run", "send"] {
+    for command in [
+        "check",
+        "demo",
+        "explain",
+        "health",
+        "providers",
+        "run",
+        "send",
+    ] {
         let said = text(&gatepost(&[command, "--help"]));
         assert!(
             said.contains(&format!("Example:\n  gatepost {command}")),

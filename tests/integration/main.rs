@@ -26,6 +26,8 @@ mod commands;
 mod config_errors;
 /// Bad days: stops, reloads, outages, floods, slow and silent callers, at what cost.
 mod days;
+/// `explain`: why a captured request is refused.
+mod explain;
 /// Smuggling: every head or body that two readers could read differently.
 mod framing;
 /// Every fuzz target on its corpus and a bounded number of mutations.

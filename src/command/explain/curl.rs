@@ -1,0 +1,555 @@
+//! A `curl` command line, by curl's own rules (<https://curl.se/docs/manpage.html>) and those of a
+//! shell.
+
+use super::capture::Draft;
+use crate::encoding::Encoding;
+
+/// Options without a value that do not change what is signed.
+const FLAGS: &str = "#:0 #:1.0 anyauth basic compressed fail fail-early fail-with-body globoff http0.9 \
+    http1.0 http1.1 http2 http2-prior-knowledge http3 include insecure ipv4 ipv6 location \
+    location-trusted no-buffer no-progress-meter path-as-is progress-bar remote-name show-error silent \
+    tcp-nodelay tlsv1 tlsv1.2 tlsv1.3 verbose no-keepalive remote-header-name";
+
+/// Options with a value that do not change what is signed.
+const VALUES: &str = "cacert capath cert cert-type ciphers connect-timeout connect-to cookie-jar \
+    dump-header interface key key-type keepalive-time limit-rate max-redirs max-time output pass proxy \
+    proxy-user resolve retry retry-delay retry-max-time stderr trace trace-ascii unix-socket write-out \
+    noproxy dns-servers tls-max";
+
+/// Short options and their long names.
+const SHORT: [(char, &str); 38] = [
+    ('#', "progress-bar"),
+    ('0', "http1.0"),
+    ('1', "tlsv1"),
+    ('4', "ipv4"),
+    ('6', "ipv6"),
+    ('A', "user-agent"),
+    ('b', "cookie"),
+    ('c', "cookie-jar"),
+    ('d', "data"),
+    ('D', "dump-header"),
+    ('e', "referer"),
+    ('E', "cert"),
+    ('f', "fail"),
+    ('F', "form"),
+    ('g', "globoff"),
+    ('G', "get"),
+    ('H', "header"),
+    ('i', "include"),
+    ('I', "head"),
+    ('J', "remote-header-name"),
+    ('k', "insecure"),
+    ('L', "location"),
+    ('m', "max-time"),
+    ('N', "no-buffer"),
+    ('o', "output"),
+    ('O', "remote-name"),
+    ('r', "range"),
+    ('s', "silent"),
+    ('S', "show-error"),
+    ('T', "upload-file"),
+    ('u', "user"),
+    ('v', "verbose"),
+    ('w', "write-out"),
+    ('x', "proxy"),
+    ('X', "request"),
+    ('U', "proxy-user"),
+    ('j', "junk-session-cookies"),
+    ('q', "disable"),
+];
+
+/// Reads the command.
+pub(super) fn read(command: &[u8]) -> Result<Draft, String> {
+    let plain = plain_quotes(command);
+    let words = shlex::bytes::split(&plain).ok_or("a quote of the curl command is not closed")?;
+    // What follows in a pipe or the next command is not curl's.
+    let ends =
+        |word: &Vec<u8>| matches!(&**word, b"|" | b"||" | b"&&" | b";" | b">" | b"2>" | b"&");
+    let mut words = words.into_iter().take_while(|word| !ends(word)).skip(1);
+    let mut reading = Reading::default();
+    let mut literal = false;
+    while let Some(word) = words.next() {
+        if literal || !word.starts_with(b"-") || word == b"-" {
+            reading.url(&word)?;
+            continue;
+        }
+        if word == b"--" {
+            literal = true;
+            continue;
+        }
+        let text = String::from_utf8(word).map_err(|_| "an option is not text".to_owned())?;
+        if let Some(long) = text.strip_prefix("--") {
+            reading.option(long, &mut || words.next())?;
+            continue;
+        }
+        let mut rest = text.chars().skip(1);
+        while let Some(short) = rest.next() {
+            let name = SHORT
+                .iter()
+                .find(|(letter, _)| *letter == short)
+                .map(|(_, name)| *name);
+            let Some(name) = name else {
+                return Err(format!(
+                    "the option `-{}` of curl is not known here",
+                    short.escape_debug()
+                ));
+            };
+            if !takes_value(name) {
+                reading.option(name, &mut || None)?;
+                continue;
+            }
+            let attached: String = rest.collect();
+            let mut attached = Some(attached)
+                .filter(|text| !text.is_empty())
+                .map(String::into_bytes);
+            reading.option(name, &mut || attached.take().or_else(|| words.next()))?;
+            break;
+        }
+    }
+    reading.finish()
+}
+
+fn takes_value(name: &str) -> bool {
+    const OWN: &str = "user-agent cookie data data-ascii data-raw data-binary data-urlencode json \
+        referer form form-string header request user url oauth2-bearer upload-file range aws-sigv4 \
+        url-query request-target proto";
+    listed(OWN, name) || listed(VALUES, name)
+}
+
+fn listed(list: &str, name: &str) -> bool {
+    list.split_ascii_whitespace().any(|other| other == name)
+}
+
+#[derive(Default)]
+struct Reading {
+    draft: Draft,
+    url: Option<String>,
+    data: Option<Vec<u8>>,
+    get: bool,
+    head: bool,
+}
+
+impl Reading {
+    fn url(&mut self, word: &[u8]) -> Result<(), String> {
+        let text =
+            String::from_utf8(word.to_vec()).map_err(|_| "the URL is not text".to_owned())?;
+        if self.url.is_some() {
+            self.draft
+                .notes
+                .push("the command has several URLs: the first is taken".into());
+        } else {
+            self.url = Some(text);
+        }
+        Ok(())
+    }
+
+    fn option(
+        &mut self,
+        name: &str,
+        next: &mut dyn FnMut() -> Option<Vec<u8>>,
+    ) -> Result<(), String> {
+        if !takes_value(name) {
+            match name {
+                "get" => self.get = true,
+                "head" => self.head = true,
+                "http1.0" => self.draft.http10 = true,
+                "junk-session-cookies" | "disable" => {}
+                _ if listed(FLAGS, name) || name.starts_with("no-") => {}
+                _ => {
+                    return Err(format!(
+                        "the option `--{}` of curl is not known here",
+                        name.escape_debug()
+                    ));
+                }
+            }
+            if name == "compressed" && !self.draft.has("accept-encoding") {
+                self.draft.push("Accept-Encoding", "deflate, gzip");
+            }
+            return Ok(());
+        }
+        let value = next().ok_or_else(|| format!("the option `{name}` of curl lacks its value"))?;
+        let text = || {
+            String::from_utf8(value.clone())
+                .map_err(|_| format!("the value of `{name}` is not text"))
+        };
+        match name {
+            "request" => self.draft.method = text()?,
+            "url" => self.url(&value)?,
+            "header" => self.header(&value)?,
+            "user-agent" => self.draft.push("User-Agent", value),
+            "referer" => self.draft.push("Referer", value),
+            "cookie" => self.draft.push("Cookie", value),
+            "oauth2-bearer" => self
+                .draft
+                .push("Authorization", [b"Bearer ", &*value].concat()),
+            "user" => {
+                let encoded = Encoding::Base64.encode(&value);
+                self.draft.push("Authorization", format!("Basic {encoded}"));
+            }
+            // curl takes line ends and NUL out of a file, but not out of an argument.
+            "data" | "data-ascii" => {
+                let bytes = match value.strip_prefix(b"@") {
+                    Some(file) => file_bytes(file)?
+                        .into_iter()
+                        .filter(|b| !matches!(b, b'\r' | b'\n' | 0))
+                        .collect(),
+                    None => value,
+                };
+                self.add(&bytes, b"&");
+            }
+            "data-binary" => {
+                let bytes = match value.strip_prefix(b"@") {
+                    Some(file) => file_bytes(file)?,
+                    None => value,
+                };
+                self.add(&bytes, b"&");
+            }
+            "data-raw" => self.add(&value, b"&"),
+            "data-urlencode" => {
+                let bytes = urlencoded(&value)?;
+                self.add(&bytes, b"&");
+            }
+            "json" => {
+                let bytes = match value.strip_prefix(b"@") {
+                    Some(file) => file_bytes(file)?,
+                    None => value,
+                };
+                self.add(&bytes, b"");
+                for name in ["Content-Type", "Accept"] {
+                    if !self.draft.has(name) {
+                        self.draft.push(name, "application/json");
+                    }
+                }
+            }
+            "upload-file" => {
+                let bytes = file_bytes(&value)?;
+                self.data = Some(bytes);
+                if self.draft.method.is_empty() {
+                    self.draft.method = "PUT".into();
+                }
+            }
+            "form" | "form-string" => {
+                return Err("the body of a multipart form depends on a boundary that curl makes up: capture the request itself".into());
+            }
+            "aws-sigv4" | "url-query" | "request-target" => {
+                return Err(format!("the option `--{name}` of curl is not known here"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn header(&mut self, value: &[u8]) -> Result<(), String> {
+        if let Some(file) = value.strip_prefix(b"@") {
+            for line in file_bytes(file)?.split(|b| *b == b'\n') {
+                if !line.trim_ascii().is_empty() {
+                    self.header(line.trim_ascii())?;
+                }
+            }
+            return Ok(());
+        }
+        let cut = value
+            .iter()
+            .position(|b| matches!(b, b':' | b';'))
+            .unwrap_or(value.len());
+        let (name, rest) = value.split_at(cut);
+        let name =
+            String::from_utf8(name.to_vec()).map_err(|_| "a header name is not text".to_owned())?;
+        match rest.split_first() {
+            // `X-Name:` removes a header, `X-Name;` sends an empty one.
+            Some((b':', rest)) if rest.trim_ascii().is_empty() => {
+                self.draft
+                    .headers
+                    .retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
+            }
+            Some((b':', rest)) => self.draft.push(&name, rest.trim_ascii().to_vec()),
+            Some((b';', _)) => self.draft.push(&name, Vec::new()),
+            _ => return Err("a `-H` of curl has no colon".into()),
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, bytes: &[u8], between: &[u8]) {
+        match &mut self.data {
+            Some(data) => {
+                data.extend_from_slice(between);
+                data.extend_from_slice(bytes);
+            }
+            None => self.data = Some(bytes.to_vec()),
+        }
+    }
+
+    fn finish(mut self) -> Result<Draft, String> {
+        let url = self.url.ok_or("the curl command has no URL")?;
+        let mut url = if url.contains("://") {
+            url
+        } else {
+            format!("http://{url}")
+        };
+        if let Some((start, _)) = url.split_once('#') {
+            url = String::from(start);
+        }
+        if self.get
+            && let Some(data) = self.data.take()
+        {
+            let mark = if url.contains('?') { '&' } else { '?' };
+            url = format!("{url}{mark}{}", String::from_utf8_lossy(&data));
+        }
+        let draft = &mut self.draft;
+        draft.target = url;
+        if draft.method.is_empty() {
+            draft.method = match (&self.data, self.head) {
+                (_, true) => "HEAD",
+                (Some(_), false) => "POST",
+                (None, false) => "GET",
+            }
+            .into();
+        }
+        if let Some(data) = self.data {
+            if !draft.has("content-type") {
+                draft.push("Content-Type", "application/x-www-form-urlencoded");
+            }
+            draft.body = data;
+        }
+        Ok(self.draft)
+    }
+}
+
+fn file_bytes(name: &[u8]) -> Result<Vec<u8>, String> {
+    let name = std::str::from_utf8(name).map_err(|_| "a file name is not text".to_owned())?;
+    if name == "-" {
+        return Err("the command reads standard input, which is not there any more".into());
+    }
+    std::fs::read(name).map_err(|error| format!("{name}: {error}"))
+}
+
+/// `content`, `=content`, `name=content`, `@file`, `name@file`.
+fn urlencoded(value: &[u8]) -> Result<Vec<u8>, String> {
+    let cut = value.iter().position(|b| matches!(b, b'=' | b'@'));
+    let (name, content) = match cut.and_then(|at| value.split_at_checked(at)) {
+        None => (&[][..], value.to_vec()),
+        Some((name, rest)) => {
+            let content = rest.get(1..).unwrap_or_default();
+            let content = if rest.starts_with(b"@") {
+                file_bytes(content)?
+            } else {
+                content.to_vec()
+            };
+            (name, content)
+        }
+    };
+    let mut bytes = name.to_vec();
+    if !name.is_empty() {
+        bytes.push(b'=');
+    }
+    for byte in content {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => bytes.push(byte),
+            _ => bytes.extend_from_slice(format!("%{byte:02X}").as_bytes()),
+        }
+    }
+    Ok(bytes)
+}
+
+/// Turns `$'…'` (ANSI-C quoting of bash) and `$"…"` into what every shell reads.
+fn plain_quotes(command: &[u8]) -> Vec<u8> {
+    #[derive(PartialEq)]
+    enum In {
+        Nothing,
+        Single,
+        Double,
+    }
+    let mut out = Vec::with_capacity(command.len());
+    let mut state = In::Nothing;
+    let mut rest = command;
+    while let Some((first, after)) = rest.split_first() {
+        match (&state, first) {
+            (In::Nothing, b'$') if after.starts_with(b"'") => {
+                let (bytes, left) = ansi(after.get(1..).unwrap_or_default());
+                out.push(b'\'');
+                for byte in bytes {
+                    if byte == b'\'' {
+                        out.extend_from_slice(b"'\\''");
+                    } else {
+                        out.push(byte);
+                    }
+                }
+                out.push(b'\'');
+                rest = left;
+                continue;
+            }
+            (In::Nothing, b'$') if after.starts_with(b"\"") => {
+                rest = after;
+                continue;
+            }
+            (In::Nothing | In::Double, b'\\') => {
+                out.push(*first);
+                if let Some((next, left)) = after.split_first() {
+                    out.push(*next);
+                    rest = left;
+                    continue;
+                }
+            }
+            (In::Nothing, b'\'') => {
+                state = In::Single;
+                out.push(*first);
+            }
+            (In::Nothing, b'"') => {
+                state = In::Double;
+                out.push(*first);
+            }
+            (In::Single, b'\'') | (In::Double, b'"') => {
+                state = In::Nothing;
+                out.push(*first);
+            }
+            _ => out.push(*first),
+        }
+        rest = after;
+    }
+    out
+}
+
+/// The inside of `$'…'` up to its end, and what follows.
+fn ansi(mut rest: &[u8]) -> (Vec<u8>, &[u8]) {
+    let mut out = Vec::new();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        match first {
+            b'\'' => return (out, rest),
+            b'\\' => {
+                let whole = rest;
+                let Some((code, after)) = rest.split_first() else {
+                    break;
+                };
+                rest = after;
+                match code {
+                    b'n' => out.push(b'\n'),
+                    b'r' => out.push(b'\r'),
+                    b't' => out.push(b'\t'),
+                    b'a' => out.push(7),
+                    b'b' => out.push(8),
+                    b'e' | b'E' => out.push(27),
+                    b'f' => out.push(12),
+                    b'v' => out.push(11),
+                    b'x' => number(&mut out, &mut rest, 16, 2),
+                    b'u' => number(&mut out, &mut rest, 16, 4),
+                    b'U' => number(&mut out, &mut rest, 16, 8),
+                    b'0'..=b'7' => {
+                        rest = whole;
+                        number(&mut out, &mut rest, 8, 3);
+                    }
+                    other => out.push(*other),
+                }
+            }
+            other => out.push(*other),
+        }
+    }
+    (out, rest)
+}
+
+/// A number of at most `most` digits: a byte, or a character from `\u` on.
+fn number(out: &mut Vec<u8>, rest: &mut &[u8], base: u32, most: usize) {
+    let digits = rest
+        .iter()
+        .take(most)
+        .take_while(|b| char::from(**b).is_digit(base))
+        .count();
+    let (text, after) = rest.split_at(digits);
+    *rest = after;
+    let number = std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| u32::from_str_radix(text, base).ok());
+    match number {
+        Some(number) if base == 16 && most > 2 => {
+            let mut buffer = [0; 4];
+            let character = char::from_u32(number).unwrap_or(char::REPLACEMENT_CHARACTER);
+            out.extend_from_slice(character.encode_utf8(&mut buffer).as_bytes());
+        }
+        Some(number) => out.push(u8::try_from(number & 0xff).unwrap_or_default()),
+        None => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_read_as_a_shell_and_curl_would() {
+        for (command, method, target, body) in [
+            ("curl http://h/a", "GET", "http://h/a", &b""[..]),
+            (
+                "curl h:8080/a -d x=1 -d 'y=2'",
+                "POST",
+                "http://h:8080/a",
+                b"x=1&y=2",
+            ),
+            (
+                r#"curl -sS -XPUT --url "https://h/a" --data-raw '@x'"#,
+                "PUT",
+                "https://h/a",
+                b"@x",
+            ),
+            (
+                "curl https://h/a --data-binary $'{\"a\":\"\\u00e9\\n\\x41\\101\\'}' | jq",
+                "POST",
+                "https://h/a",
+                b"{\"a\":\"\xc3\xa9\nAA'}",
+            ),
+            (
+                "curl 'https://h/a' \\\n  -H 'A: b' \\\n  --json '{\"a\": 1}' --compressed",
+                "POST",
+                "https://h/a",
+                b"{\"a\": 1}",
+            ),
+            (
+                "curl -G https://h/a?b=c --data-urlencode 'd=e f'",
+                "GET",
+                "https://h/a?b=c&d=e%20f",
+                b"",
+            ),
+            (
+                "curl -o/dev/null -w '%{http_code}' -m5 https://h/a",
+                "GET",
+                "https://h/a",
+                b"",
+            ),
+            (
+                r#"curl https://h/a -d "{\"a\":\"b\"}""#,
+                "POST",
+                "https://h/a",
+                b"{\"a\":\"b\"}",
+            ),
+        ] {
+            let draft = read(command.as_bytes()).expect(command);
+            assert_eq!(
+                (&*draft.method, &*draft.target),
+                (method, target),
+                "{command}"
+            );
+            assert_eq!(draft.body, body, "{command}");
+        }
+        let draft = read(b"curl -u 'a:b c' -H 'X-A: 1' -H 'X-B;' -H 'X-C:' -A me h").unwrap();
+        assert_eq!(draft.value("authorization"), Some("Basic YTpiIGM="));
+        assert_eq!(draft.value("x-a"), Some("1"));
+        assert_eq!(draft.value("x-b"), Some(""));
+        assert!(!draft.has("x-c"));
+        assert_eq!(draft.value("user-agent"), Some("me"));
+    }
+
+    #[test]
+    fn what_would_send_other_bytes_is_an_error() {
+        for command in [
+            "curl -F a=b h",
+            "curl -d @- h",
+            "curl --nonsense h",
+            "curl -d @/nonexistent/x h",
+            "curl",
+            "curl -H nocolon h",
+            "curl 'h",
+            "curl -H",
+        ] {
+            assert!(read(command.as_bytes()).is_err(), "{command}");
+        }
+    }
+}
