@@ -163,7 +163,7 @@ pub fn strip_outbound(headers: &mut HeaderMap) {
     remove_nominated(headers);
     // The length of the answer stays: it tells a HEAD or a streamed body apart.
     remove_where(headers, |name| {
-        *name != CONTENT_LENGTH && HOP.contains(&name.as_str())
+        *name != CONTENT_LENGTH && HOP.contains(&&*canonical(name.as_str()))
     });
 }
 

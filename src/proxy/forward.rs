@@ -5,12 +5,12 @@ use std::net::IpAddr;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Body as _;
 
 use super::answer::ResponseBody;
 use super::permit::{Ground, Permit};
-use super::{Gate, Peer, Slot};
+use super::{Gate, Peer, Slot, framing};
 use crate::event::{self, Event};
 use crate::rejection::Rejection;
 use crate::route::Route;
@@ -112,19 +112,23 @@ pub(super) async fn forward(
     entry.upstream = Some(started.elapsed());
     let mut response = match answer? {
         Answer::Echo(response) => response.map(ResponseBody::whole),
-        Answer::App(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-            let agreed = response.headers().get(UPGRADE).is_some_and(is_websocket);
-            let upgrade = upgrade
-                .filter(|_| agreed)
-                .ok_or(Rejection::UpstreamFailed)?;
-            return Ok(upgrade.join(response));
-        }
-        // What a mixed app's own clients take their time to read must not count against webhooks.
         Answer::App(response) => {
+            framing::require_unambiguous_answer(&response)?;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                let agreed = response.headers().get(UPGRADE).is_some_and(is_websocket);
+                let upgrade = upgrade
+                    .filter(|_| agreed)
+                    .ok_or(Rejection::UpstreamFailed)?;
+                return Ok(upgrade.join(response));
+            }
+            // What a mixed app's own clients take their time to read must not count against
+            // webhooks.
             let slot = (!unverified).then_some(slot);
             response.map(|body| ResponseBody::streamed(body, slot))
         }
     };
+    // Whatever the app speaks: its caller sees where a body ends, and that half of one is half.
+    *response.version_mut() = Version::HTTP_11;
     headers::strip_outbound(response.headers_mut());
     if let Some(wanted) = route.success_status
         && response.status().is_success()

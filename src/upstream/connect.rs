@@ -12,6 +12,9 @@ use super::{Outgoing, Settings, Target};
 use crate::rejection::Rejection;
 use crate::socket::Socket;
 
+/// The largest head of an answer; a body is read in pieces of this size at most.
+const LARGEST_HEAD: usize = 64 * 1024;
+
 /// Opens a connection, within the time for it.
 pub(super) async fn open(settings: &Settings) -> Result<SendRequest<Outgoing>, Rejection> {
     let opened = tokio::time::timeout(settings.connect_timeout, connect(settings)).await;
@@ -50,7 +53,9 @@ async fn speak<S>(stream: S) -> io::Result<SendRequest<Outgoing>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (sender, connection) = http1::handshake(TokioIo::new(stream))
+    let (sender, connection) = http1::Builder::new()
+        .max_buf_size(LARGEST_HEAD)
+        .handshake(TokioIo::new(stream))
         .await
         .map_err(io::Error::other)?;
     // Ends by itself when the sender is dropped or the app hangs up; its error is the request's.

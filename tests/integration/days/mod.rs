@@ -6,7 +6,7 @@
 mod app;
 mod drain;
 mod floods;
-mod frames;
+pub mod frames;
 mod leaks;
 mod memory;
 mod outage;
