@@ -1,4 +1,4 @@
-//! Single values out of `name=value&name=value`: a query, or a form body.
+//! Values out of `name=value&name=value`: a query, or a form body.
 
 use std::borrow::Cow;
 
@@ -26,6 +26,35 @@ pub fn single<'a>(text: &'a [u8], name: &str) -> Result<Option<Cow<'a, str>>, Re
         Some(_) => Err(Repeated),
         None => Ok(value.and_then(decode)),
     }
+}
+
+/// All names and values of `text`, decoded, in their order.
+///
+/// `None` if there are more than `limit`, or one of them is a broken `%` escape or not UTF-8:
+/// readers differ in what they make of that.
+pub fn pairs(text: &[u8], limit: usize) -> Option<Vec<(Cow<'_, str>, Cow<'_, str>)>> {
+    let mut pairs = Vec::new();
+    for pair in text.split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
+        if pairs.len() == limit {
+            return None;
+        }
+        let mut halves = pair.splitn(2, |b| *b == b'=');
+        let name = decode(halves.next()?)?;
+        pairs.push((name, decode(halves.next().unwrap_or_default())?));
+    }
+    Some(pairs)
+}
+
+/// `text` with every byte but the unreserved ones (RFC 3986 §2.3) as `%XX`.
+pub fn percent_encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
 }
 
 /// `text` without the pairs of `name`, the others byte for byte; `None` when none is left.

@@ -11,8 +11,8 @@ use gatepost::secret::Secret;
 use gatepost::verify::format::Format;
 use gatepost::verify::jwt::{ALGORITHMS, Jwt, Key};
 use gatepost::verify::public_key::PublicKey;
-use gatepost::verify::template::Template;
-use gatepost::verify::{Body, Head, Held, Moment, Plan, Ring, Step};
+use gatepost::verify::template::{Constants, Template};
+use gatepost::verify::{Body, Head, Held, Moment, Place, Plan, Ring, Step};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// A target and its name: that of its corpus folder.
@@ -145,15 +145,17 @@ pub fn jwt(data: &[u8]) {
         key: Key::shared(&secret),
     };
     let step = Jwt {
-        header: http::header::AUTHORIZATION,
+        place: Place::Header(http::header::AUTHORIZATION),
+        detached: false,
+        issued_at: "iat".into(),
         prefix: String::new(),
         algorithms: ALGORITHMS.iter().collect(),
-        issuers: vec!["i".into()],
+        issuers: vec![Template::literal("i")],
         audiences: Vec::new(),
         required: vec!["exp".into()],
         leeway: std::time::Duration::from_secs(60),
         max_age: None,
-        body_hash: None,
+        body_hash: Vec::new(),
         keys: Ring::new(vec![held]),
     };
     let plan = Plan {
@@ -217,7 +219,11 @@ pub fn template(data: &[u8]) {
         return;
     };
     let (message, body) = text.split_once('\n').unwrap_or((text, ""));
-    let Ok(template) = Template::compile(message, Some("https://a.example")) else {
+    let constants = Constants {
+        public_url: Some("https://a.example".into()),
+        config: [("a".into(), "b".into())].into(),
+    };
+    let Ok(template) = Template::compile(message, &constants) else {
         return;
     };
     let body = Body::from(bytes::Bytes::copy_from_slice(body.as_bytes()));

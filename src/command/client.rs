@@ -44,13 +44,16 @@ pub(super) fn wire(delivery: &Delivery, host: &str, extra: &[(&str, &str)]) -> V
         .map(|query| format!("?{query}"))
         .unwrap_or_default();
     let mut head = format!(
-        "{} {}{query} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+        "{} {}{query} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
          Content-Length: {}\r\n",
         delivery.method,
         delivery.path,
         delivery.body.len()
     )
     .into_bytes();
+    if !delivery.headers.contains_key(http::header::CONTENT_TYPE) {
+        head.extend_from_slice(b"Content-Type: application/json\r\n");
+    }
     let signed = delivery
         .headers
         .iter()

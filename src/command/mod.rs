@@ -6,6 +6,11 @@ mod client;
 mod demo;
 mod explain;
 mod health;
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a JSON value that is not there is null, and no panic"
+)]
+mod instance;
 mod providers;
 mod send;
 mod serve;
@@ -77,12 +82,26 @@ enum Command {
         after_help = "Example:\n  gatepost providers hmac documented\n  gatepost providers prelude"
     )]
     Providers(providers::Arguments),
+    /// Let a running instance load its configuration again
+    #[command(
+        after_help = "Exit code 1 if the new configuration cannot be used. Example:\n  gatepost reload"
+    )]
+    Reload(instance::Arguments),
     /// Serve
     #[command(after_help = "Example:\n  gatepost run -c /etc/gatepost/sidecar.toml")]
     Run(serve::Arguments),
     /// Sign a sample as the provider would and send it
     #[command(after_help = "Example:\n  gatepost send /webhooks/prove --tamper key")]
     Send(send::Arguments),
+    /// What a running instance does: routes, counts, secrets in use
+    #[command(after_help = "Example:\n  gatepost status --admin 127.0.0.1:9902")]
+    Status(instance::Arguments),
+    /// Watch the requests of a running instance
+    #[command(after_help = "Example:\n  gatepost tail --refused --route /webhooks/prelude")]
+    Tail(instance::TailArguments),
+    /// Why a running instance refused a request
+    #[command(after_help = "Example:\n  gatepost why 01JDF3Q0V8W7Y6Z5X4C3B2A1D0")]
+    Why(instance::WhyArguments),
 }
 
 /// Runs what the command line says.
@@ -96,8 +115,12 @@ pub fn run() -> ExitCode {
         Some(Command::Explain(arguments)) => explain::run(&config, &arguments),
         Some(Command::Health) => health::run(&config),
         Some(Command::Providers(arguments)) => providers::run(&arguments),
+        Some(Command::Reload(arguments)) => instance::reload(&config, &arguments),
         Some(Command::Run(arguments)) => serve::run(&config, &arguments),
         Some(Command::Send(arguments)) => send::run(&config, &arguments),
+        Some(Command::Status(arguments)) => instance::status(&config, &arguments),
+        Some(Command::Tail(arguments)) => instance::tail(&config, &arguments),
+        Some(Command::Why(arguments)) => instance::why(&config, &arguments),
     };
     match code {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 
 use super::{IO, NO, Outcome, client, environment, say, serve, tell};
+use crate::config::sample::{self, Sample};
 use crate::config::{Listen, Loaded, catalogue, show};
 use crate::route::{Mode, Pattern, Route};
 use crate::sign::{self, Delivery, PrivateKey};
@@ -83,7 +85,8 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
             "this route verifies nothing, so there is nothing to sign",
         ));
     };
-    let body = body(arguments, &loaded, route).map_err(|message| fail(&message))?;
+    let made = sample::made(&loaded, &route.name);
+    let body = body(arguments, &loaded, route, &made).map_err(|message| fail(&message))?;
     let key = match &arguments.private_key {
         None => None,
         Some(file) => {
@@ -101,8 +104,8 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
             Pattern::Exact(path) => path.clone(),
             Pattern::Prefix(prefix) => format!("{prefix}sample"),
         },
-        query: None,
-        headers: HeaderMap::new(),
+        query: made.query.clone(),
+        headers: headers(&made),
         body,
     };
     let tamper = arguments.tamper.map(Into::into);
@@ -152,8 +155,27 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
     }
 }
 
-/// The bytes of `--data`, else of a sample of the provider.
-fn body(arguments: &Arguments, loaded: &Loaded, route: &Route) -> Result<Vec<u8>, String> {
+/// The headers that a made sample needs besides its proof.
+fn headers(made: &Sample) -> HeaderMap {
+    let mut headers: HeaderMap = made
+        .headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)))
+        .collect();
+    if made.is_form {
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        headers.insert(CONTENT_TYPE, form);
+    }
+    headers
+}
+
+/// The bytes of `--data`, else of a sample of the provider, else made from where its event stands.
+fn body(
+    arguments: &Arguments,
+    loaded: &Loaded,
+    route: &Route,
+    made: &Sample,
+) -> Result<Vec<u8>, String> {
     if let Some(file) = &arguments.data {
         return std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()));
     }
@@ -174,7 +196,7 @@ fn body(arguments: &Arguments, loaded: &Loaded, route: &Route) -> Result<Vec<u8>
                 known.join(", ")
             ))
         }
-        (None, None) => Ok(b"{\"type\":\"sample\",\"id\":\"sample-1\"}".to_vec()),
+        (None, None) => Ok(made.body.clone()),
     }
 }
 

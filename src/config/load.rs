@@ -7,9 +7,11 @@ use super::environment::Environment;
 use super::grammar::ROOT;
 use super::problem::Problems;
 use super::render;
-use super::settings::Config;
+use super::settings::{About, Config, Listen};
 use super::source::{Files, Span};
 use super::{shape, tree};
+use crate::encoding::Encoding;
+use crate::verify::Hash;
 
 /// What loading gave.
 #[derive(Debug)]
@@ -33,6 +35,33 @@ impl Loaded {
     pub fn report(&self, color: bool) -> String {
         render::render(&self.problems, &self.files, color)
     }
+}
+
+/// Where the section of this name listens, without loading anything else: who asks a running
+/// instance need not have its secrets. `None` for off.
+///
+/// # Errors
+///
+/// When the file cannot be read.
+pub fn listening(path: &Path, section: &str, default: &str) -> std::io::Result<Option<Listen>> {
+    let text = std::fs::read_to_string(path)?;
+    let mut files = Files::new();
+    let id = files.add(path.display().to_string(), text.as_str());
+    let (root, _) = tree::parse(&files, id);
+    let written = root.table(section).and_then(|table| table.text("listen"));
+    let text = written.unwrap_or(default);
+    Ok(match text.strip_prefix("unix:") {
+        _ if text == "off" => None,
+        Some(socket) => {
+            let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+            Some(Listen::Unix(folder.join(socket)))
+        }
+        None => {
+            use std::net::ToSocketAddrs as _;
+            let mut addresses = text.to_socket_addrs()?;
+            addresses.next().map(Listen::Tcp)
+        }
+    })
 }
 
 /// Loads the file at `path`.
@@ -104,12 +133,34 @@ pub fn parse(name: &str, text: &str, folder: PathBuf, environment: &Environment)
         ..
     } = compiler;
     let config = config.filter(|_| problems.errors() == 0);
-    Loaded {
+    let mut loaded = Loaded {
         config,
         problems,
         files,
         root,
         missing,
         watched,
+    };
+    let about = about(name, text, &loaded);
+    if let Some(config) = &mut loaded.config {
+        config.about = about;
+    }
+    loaded
+}
+
+fn about(name: &str, text: &str, loaded: &Loaded) -> About {
+    let warnings = loaded.problems.sorted().into_iter().map(|problem| {
+        let line = problem
+            .span
+            .map(|span| loaded.files.position(span).line.to_string());
+        format!("{name}:{}: {}", line.unwrap_or_default(), problem.message)
+    });
+    let mut hash = Encoding::Hex.encode(&Hash::Sha256.of(text.as_bytes()));
+    hash.truncate(12);
+    About {
+        file: name.to_owned(),
+        effective: super::show::effective(loaded),
+        warnings: warnings.collect(),
+        hash,
     }
 }

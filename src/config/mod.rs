@@ -16,6 +16,7 @@ pub mod nearest;
 pub mod problem;
 mod read;
 pub mod render;
+pub mod sample;
 mod settings;
 pub mod shape;
 pub mod show;
@@ -25,8 +26,10 @@ pub mod tree;
 
 #[cfg(test)]
 mod leaks;
+#[cfg(test)]
+mod tests;
 
 pub use environment::Environment;
-pub use load::{Loaded, load, parse};
+pub use load::{Loaded, listening, load, parse};
 pub(crate) use mask::printable;
-pub use settings::{Config, HeaderSettings, Limits, Listen, LogSettings, Reload, Server};
+pub use settings::{About, Config, HeaderSettings, Limits, Listen, LogSettings, Reload, Server};

@@ -34,6 +34,21 @@ pub struct Config {
     pub reload: Reload,
     /// The routes.
     pub routes: Routes,
+    /// What can be told of it.
+    pub about: About,
+}
+
+/// What can be told of a configuration: nothing secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct About {
+    /// The file it is from.
+    pub file: String,
+    /// The effective configuration, as `check --show` prints it.
+    pub effective: String,
+    /// What is not wrong, but should be known: `file:line: message`.
+    pub warnings: Vec<String>,
+    /// Tells two texts apart: the beginning of the SHA-256 of the file. A file holds no secret.
+    pub hash: String,
 }
 
 /// A place to listen on.
@@ -71,6 +86,8 @@ pub struct Server {
     pub proxy_protocol: bool,
     /// TLS.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// When its certificates end: serial number in hex, and Unix time.
+    pub certificates: Vec<(String, i64)>,
 }
 
 /// `[headers]`.

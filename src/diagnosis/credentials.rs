@@ -169,7 +169,7 @@ fn add_bare(trials: &mut Trials, scene: &Scene) {
     let name = match &scene.step {
         Step::ApiKey(step) => match &step.place {
             Place::Header(name) => name.clone(),
-            Place::Form(_) | Place::Json(_) | Place::Query(_) => return,
+            Place::Body | Place::Form(_) | Place::Json(_) | Place::Query(_) => return,
         },
         Step::Bearer(step) => step.header.clone(),
         Step::Basic(_) | Step::Jwt(_) | Step::Signature(_) => return,

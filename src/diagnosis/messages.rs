@@ -6,7 +6,7 @@ use super::scene::Scene;
 use super::trial::{Guess, Kind, Trials};
 use crate::verify::format::Field;
 use crate::verify::signed::{Prover, Signature};
-use crate::verify::template::Template;
+use crate::verify::template::{Constants, Template};
 use crate::verify::{Freshness, Place, Unit};
 
 /// What providers sign, the commonest first.
@@ -47,7 +47,11 @@ pub(super) fn add(trials: &mut Trials, scene: &Scene, step: &Signature) {
         if text == own {
             continue;
         }
-        let Ok(message) = Template::compile(text, base.as_deref()) else {
+        let constants = Constants {
+            public_url: base.clone(),
+            ..Constants::default()
+        };
+        let Ok(message) = Template::compile(text, &constants) else {
             continue;
         };
         // A digest of public things must not be taken for one that is keyed.

@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::request::Parts;
 
+pub use narrate::duration;
 pub use report::{Report, Seen, State};
 pub use trial::Guess;
 
@@ -57,6 +58,8 @@ pub struct Case<'a> {
     pub now: Moment,
     /// What was found about the form of its body, before any step.
     pub plain: Result<(), Rejection>,
+    /// The refusal came before the body was read: what is bound to it is not known.
+    pub unread: bool,
     /// How long near misses may be looked for.
     pub limit: Duration,
 }
@@ -214,6 +217,9 @@ impl Examination<'_> {
         }
         drop(admitted);
         case.plain?;
+        if case.unread {
+            return Err(Rejection::Internal);
+        }
         if case.body.len() > self.route.body_limit {
             return Err(Rejection::BodyTooLarge);
         }
@@ -278,6 +284,15 @@ impl Examination<'_> {
                         format!("{}{key}", narrate::came(&scene)),
                     ));
                 }
+                Err(_) if self.case.unread && scene.is_admitted() => {
+                    seen.push(Seen {
+                        check: step.label(),
+                        state: State::Unknown,
+                        reason: None,
+                        expected: String::new(),
+                        came: "not looked at: the refusal came before the body was read".to_owned(),
+                    });
+                }
                 Err(rejection) => {
                     let (expected, came) = (narrate::expected(&scene), narrate::came(&scene));
                     seen.push(Seen::failed(step.label(), rejection, expected, came));
@@ -303,6 +318,9 @@ impl Examination<'_> {
 
     fn body(&mut self) {
         let (length, limit) = (self.case.body.len(), self.route.body_limit);
+        if self.case.unread && self.case.plain.is_ok() {
+            return;
+        }
         if let Err(rejection) = self.case.plain {
             let came = "a Content-Encoding other than identity".into();
             self.report
@@ -319,6 +337,9 @@ impl Examination<'_> {
 
     /// A body that is not as long as its head says was changed on the way.
     fn cut(&mut self) {
+        if self.case.unread {
+            return;
+        }
         let announced = self
             .case
             .parts

@@ -7,11 +7,12 @@ use jiff::Timestamp;
 
 use super::keys;
 use super::scene::Scene;
-use super::signed::claimed_time;
+use super::signed::{claimed_time, first_of};
 use super::tokens::{claimed, shown};
 use super::written::written;
 use crate::encoding::Encoding;
 use crate::verify::signed::{Prover, Signature};
+use crate::verify::template::Cover;
 use crate::verify::{Body, Held, Place, Step};
 
 /// What the step wants to see.
@@ -37,19 +38,20 @@ pub(super) fn expected(scene: &Scene) -> String {
         Step::Jwt(step) => {
             let algorithms: Vec<&str> = step.algorithms.iter().map(|known| known.name).collect();
             let mut text = format!(
-                "a token in the header `{}`{}, signed with {} under one of {}",
-                step.header,
+                "a token in {}{}, signed with {} under one of {}",
+                place(&step.place),
                 after(&step.prefix),
                 algorithms.join(" or "),
                 all_names(scene),
             );
             for (name, values) in [("iss", &step.issuers), ("aud", &step.audiences)] {
                 if !values.is_empty() {
+                    let values: Vec<String> = values.iter().map(ToString::to_string).collect();
                     let _ = write!(text, ", `{name}` {}", values.join(" or "));
                 }
             }
-            if let Some(rule) = &step.body_hash {
-                let _ = write!(text, ", the body's hash in `{}`", rule.claim);
+            for rule in &step.body_hash {
+                let _ = write!(text, ", the hash of `{}` in `{}`", rule.message, rule.claim);
             }
             text
         }
@@ -79,7 +81,7 @@ fn signature(step: &Signature, scene: &Scene) -> String {
         step.label,
         step.message,
         written(&step.format),
-        place(&step.place)
+        places(&step.places)
     );
     if let Some(freshness) = &step.freshness {
         let tolerance = duration(freshness.tolerance);
@@ -109,7 +111,7 @@ pub(super) fn came(scene: &Scene) -> String {
         Step::Bearer(step) => header(&step.header),
         Step::Jwt(step) => {
             let Some(token) = claimed(scene, step) else {
-                return header(&step.header);
+                return read(&step.place);
             };
             let mut text = format!("a token: alg {}", shown(token.header.get("alg")));
             if token.header.contains_key("kid") {
@@ -129,7 +131,8 @@ pub(super) fn came(scene: &Scene) -> String {
             text
         }
         Step::Signature(step) => {
-            let mut text = read(&step.place);
+            let mut text = first_of(scene, &step.places)
+                .map_or_else(|| "nothing".into(), |value| shape(value.as_bytes()));
             if let Some(at) = claimed_time(scene) {
                 let freshness = step.freshness.as_ref();
                 match freshness.and_then(|freshness| freshness.unit.read(&at)) {
@@ -139,7 +142,7 @@ pub(super) fn came(scene: &Scene) -> String {
                     None => text.push_str(", with a time in another form"),
                 }
             }
-            if step.message.covers_body() {
+            if step.message.cover() != Cover::None {
                 let _ = write!(text, ", a body of {} bytes", scene.body.len());
             }
             text
@@ -160,7 +163,7 @@ pub(super) fn age(at: Timestamp, now: Timestamp) -> String {
 }
 
 /// A duration in its two largest units.
-pub(super) fn duration(duration: Duration) -> String {
+pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     if seconds > 3_600 * 24 * 36_500 {
         return "any time".into();
@@ -183,8 +186,14 @@ pub(super) fn duration(duration: Duration) -> String {
     parts.join(" ")
 }
 
+fn places(several: &[Place]) -> String {
+    let shown: Vec<String> = several.iter().take(3).map(place).collect();
+    shown.join(" or ")
+}
+
 fn place(place: &Place) -> String {
     match place {
+        Place::Body => "the body".into(),
         Place::Form(name) => format!("the form field `{name}`"),
         Place::Header(name) => format!("the header `{name}`"),
         Place::Json(_) => "the JSON body".into(),

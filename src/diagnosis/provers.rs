@@ -6,7 +6,7 @@ use super::trial::{Guess, Kind, Trials};
 use crate::secret::Secret;
 use crate::verify::algorithm::{Algorithm, Salt, SignatureFormat};
 use crate::verify::signed::{Prover, Signature};
-use crate::verify::template::Template;
+use crate::verify::template::{Constants, Template};
 use crate::verify::{Hash, Held, Ring};
 
 const HASHES: [(Hash, &str); 4] = [
@@ -141,7 +141,7 @@ fn add_hmac(trials: &mut Trials, hash: Hash, name: &str, held: &Held<Secret>) {
 
 /// Puts another prover in, and another message where one is given.
 fn made(scene: &mut Scene, message: Option<&str>, prover: Prover) -> bool {
-    let message = match message.map(|text| Template::compile(text, None)) {
+    let message = match message.map(|text| Template::compile(text, &Constants::default())) {
         None => None,
         Some(Ok(message)) => Some(message),
         Some(Err(_)) => return false,
@@ -252,7 +252,7 @@ fn add_algorithms(trials: &mut Trials, own: Algorithm, salt: Salt, form: Signatu
     trials.add(Kind::Message, guess, |scene| {
         let (Some(step), Ok(message)) = (
             scene.signature_mut(),
-            Template::compile("{body|sha256}", None),
+            Template::compile("{body|sha256}", &Constants::default()),
         ) else {
             return false;
         };

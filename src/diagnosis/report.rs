@@ -307,9 +307,9 @@ fn missing(scene: &Scene, rejection: Rejection) -> Guess {
         Step::ApiKey(step) => wanted.push(step.place.clone()),
         Step::Basic(_) => wanted.push(Place::Header(http::header::AUTHORIZATION)),
         Step::Bearer(step) => wanted.push(Place::Header(step.header.clone())),
-        Step::Jwt(step) => wanted.push(Place::Header(step.header.clone())),
+        Step::Jwt(step) => wanted.push(step.place.clone()),
         Step::Signature(step) => {
-            wanted.push(step.place.clone());
+            wanted.extend(step.places.first().cloned());
             wanted.extend(step.id.clone());
             let time = step
                 .freshness

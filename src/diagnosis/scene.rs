@@ -25,17 +25,27 @@ pub(super) struct Scene {
 impl Scene {
     /// The verdict of this step alone, by the very code that judges requests.
     pub(super) fn judge(&self) -> Result<Verified, Rejection> {
-        let plan = Plan {
-            addresses: None,
-            groups: vec![vec![self.step.clone()]],
-        };
         judge(
-            &plan,
+            &self.alone(),
             IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             &self.head(),
             &self.body,
             self.now,
         )
+    }
+
+    /// Whether the head alone refuses nothing.
+    pub(super) fn is_admitted(&self) -> bool {
+        let plan = self.alone();
+        let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        plan.admit(nobody, &self.head(), self.now).is_ok()
+    }
+
+    fn alone(&self) -> Plan {
+        Plan {
+            addresses: None,
+            groups: vec![vec![self.step.clone()]],
+        }
     }
 
     pub(super) fn head(&self) -> Head<'_> {

@@ -63,7 +63,7 @@ fn signature(facts: &mut Vec<String>, scene: &Scene, step: &Signature) {
             }
         }
     }
-    if let Place::Header(name) = &step.place {
+    if let [Place::Header(name)] = &*step.places {
         padding(facts, scene, step, name);
     }
 }

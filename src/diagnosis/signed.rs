@@ -1,5 +1,7 @@
 //! Trials on a signed message: how it is written, hashed, composed, and where it stands.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 
 use super::keys::{self, Keys};
@@ -7,9 +9,10 @@ use super::rewritings::REWRITINGS;
 use super::scene::Scene;
 use super::trial::{Guess, Kind, Trials};
 use super::{messages, provers, urls, written};
-use crate::verify::Unit;
 use crate::verify::format::Field;
 use crate::verify::signed::Signature;
+use crate::verify::template::Cover;
+use crate::verify::{Place, Unit};
 
 /// All that could be wrong with a signature step but for its secret, and in the message.
 pub(super) fn add(trials: &mut Trials, scene: &Scene, known: &Keys) {
@@ -26,7 +29,7 @@ pub(super) fn add(trials: &mut Trials, scene: &Scene, known: &Keys) {
 
 /// What may have been done to the body on its way.
 fn add_bodies(trials: &mut Trials, step: &Signature) {
-    if !step.message.covers_body() {
+    if step.message.cover() == Cover::None {
         return;
     }
     add_rewritings(trials);
@@ -53,7 +56,7 @@ pub(super) fn add_rewritings(trials: &mut Trials) {
 
 /// A key id that names none, or the wrong one, of the keys.
 fn add_key_ids(trials: &mut Trials, step: &Signature) {
-    if !step.format_has(Field::KeyId) {
+    if !step.format_has(Field::KeyId) && step.key_id.is_none() {
         return;
     }
     let guess = Guess::new(
@@ -82,9 +85,12 @@ fn add_key_ids(trials: &mut Trials, step: &Signature) {
 fn claimed_key_id(scene: &Scene) -> Option<String> {
     let step = scene.signature()?;
     let body = crate::verify::Body::from(scene.body.clone());
-    let value = step.place.read(&scene.head(), Some(&body)).ok()??;
-    let text = std::str::from_utf8(&value).ok()?.to_owned();
-    Some(step.format.parse(&text)?.key_id?.to_owned())
+    if let Some(place) = &step.key_id {
+        let value = place.read(&scene.head(), Some(&body)).ok()??;
+        return String::from_utf8(value.into_owned()).ok();
+    }
+    let text = first_of(scene, &step.places)?;
+    Some(step.format.parse(&text)?.key_id?.into_owned())
 }
 
 /// The timestamp that the request claims, verbatim.
@@ -96,9 +102,20 @@ pub(super) fn claimed_time(scene: &Scene) -> Option<String> {
         let value = place.read(&scene.head(), Some(&body)).ok()??;
         return String::from_utf8(value.into_owned()).ok();
     }
-    let value = step.place.read(&scene.head(), Some(&body)).ok()??;
-    let text = std::str::from_utf8(&value).ok()?.to_owned();
-    Some(step.format.parse(&text)?.timestamp?.to_owned())
+    let text = first_of(scene, &step.places)?;
+    Some(step.format.parse(&text)?.timestamp?.into_owned())
+}
+
+/// What stands in the first of these places in which something stands.
+pub(super) fn first_of(scene: &Scene, places: &[Place]) -> Option<String> {
+    let body = crate::verify::Body::from(scene.body.clone());
+    let read = |place: &Place| {
+        place
+            .read(&scene.head(), Some(&body))
+            .ok()?
+            .map(Cow::into_owned)
+    };
+    String::from_utf8(places.iter().find_map(read)?).ok()
 }
 
 /// The scene with any time accepted; `None` where no time is checked.

@@ -6,10 +6,11 @@ use serde_json::{Map, Value};
 
 use super::credentials::{moved, places};
 use super::scene::Scene;
-use super::signed::add_rewritings;
+use super::signed::{add_rewritings, first_of};
 use super::trial::{Guess, Kind, Trials};
 use crate::encoding::Encoding;
 use crate::verify::jwt::{ALGORITHMS, BodyHash, Jwt};
+use crate::verify::template::Template;
 use crate::verify::{Hash, Place, Step};
 
 /// No clock is off by so much.
@@ -31,7 +32,7 @@ pub(super) struct Claimed {
 
 /// Reads the token that a step looks at; `None` where there is none that can be read.
 pub(super) fn claimed(scene: &Scene, step: &Jwt) -> Option<Claimed> {
-    let value = std::str::from_utf8(scene.header(&step.header)?).ok()?;
+    let value = first_of(scene, std::slice::from_ref(&step.place))?;
     let token = value.rsplit(' ').next()?;
     let mut parts = token.split('.');
     let object = |part: Option<&str>| {
@@ -54,14 +55,18 @@ pub(super) fn add(trials: &mut Trials, scene: &Scene) {
     add_algorithm(trials, step, &seen);
     add_claims(trials, step, &seen);
     add_time(trials, scene, &seen);
-    if let Some(rule) = &step.body_hash {
+    // A token binds the body in one claim; what others bind is not the body.
+    if let Some(rule) = step.body_hash.iter().find(|rule| rule.message.needs_body()) {
         add_rewritings(trials);
         add_body_hash(trials, rule, &seen);
     }
 }
 
 fn add_places(trials: &mut Trials, scene: &Scene, step: &Jwt) {
-    let (own, wanted) = (step.header.clone(), step.prefix.clone());
+    let Place::Header(own) = step.place.clone() else {
+        return;
+    };
+    let wanted = step.prefix.clone();
     for (name, place) in places(scene) {
         for prefix in ["", "Bearer ", "bearer ", "JWT ", "Token "] {
             let here = matches!(&place, Place::Header(header) if *header == own);
@@ -104,7 +109,6 @@ fn add_places(trials: &mut Trials, scene: &Scene, step: &Jwt) {
         "the token has quotes, padding or white space that does not belong to it",
         "look what in front of gatepost changes the header",
     );
-    let own = step.header.clone();
     trials.add(Kind::Encoding, guess, move |scene| {
         let Some(value) = scene.header(&own).map(<[u8]>::to_vec) else {
             return false;
@@ -165,7 +169,7 @@ pub(super) fn shown(value: Option<&Value>) -> String {
 }
 
 fn add_claims(trials: &mut Trials, step: &Jwt, seen: &Claimed) {
-    let list = |values: &[String]| {
+    let list = |values: &[Template]| {
         let quoted: Vec<String> = values.iter().map(|value| format!("\"{value}\"")).collect();
         quoted.join(" or ")
     };
@@ -313,10 +317,11 @@ fn add_body_hash(trials: &mut Trials, own: &BodyHash, seen: &Claimed) {
                     claim: claim.clone(),
                     hash,
                     encoding,
+                    message: own.message.clone(),
                 };
                 trials.add(Kind::Format, guess, move |scene| {
                     token(scene)
-                        .map(|step| step.body_hash = Some(rule.clone()))
+                        .map(|step| step.body_hash = vec![rule.clone()])
                         .is_some()
                 });
             }
@@ -332,7 +337,7 @@ fn add_body_hash(trials: &mut Trials, own: &BodyHash, seen: &Claimed) {
     );
     trials.add(Kind::Format, guess, |scene| {
         token(scene)
-            .map(|step| step.body_hash.take())
-            .is_some_and(|rule| rule.is_some())
+            .map(|step| std::mem::take(&mut step.body_hash))
+            .is_some_and(|rules| !rules.is_empty())
     });
 }

@@ -53,7 +53,8 @@ pub(super) fn add(trials: &mut Trials, scene: &Scene, step: &Signature) {
             });
         }
     }
-    if let Place::Header(name) = &step.place {
+    for place in &step.places {
+        let Place::Header(name) = place else { continue };
         let name = name.clone();
         let guess = Guess::new(
             "whitespace",
@@ -70,7 +71,8 @@ pub(super) fn add(trials: &mut Trials, scene: &Scene, step: &Signature) {
         });
     }
     for (name, place) in places(scene) {
-        if matches!(&step.place, Place::Header(own) if *own == name) {
+        let is_own = |own: &Place| matches!(own, Place::Header(own) if *own == name);
+        if step.places.iter().any(is_own) {
             continue;
         }
         let guess = Guess::new(
@@ -81,7 +83,7 @@ pub(super) fn add(trials: &mut Trials, scene: &Scene, step: &Signature) {
         trials.add(Kind::Place, guess, move |scene| {
             scene
                 .signature_mut()
-                .map(|step| step.place = place.clone())
+                .map(|step| step.places = vec![place.clone()])
                 .is_some()
         });
     }
@@ -89,7 +91,7 @@ pub(super) fn add(trials: &mut Trials, scene: &Scene, step: &Signature) {
         let Ok(format) = Format::compile(text) else {
             continue;
         };
-        if format == step.format {
+        if text == written(&step.format) {
             continue;
         }
         let written = written(&step.format);

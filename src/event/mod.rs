@@ -328,6 +328,70 @@ mod tests {
 
     /// Text inside a signed JSON body must not pass for a form field.
     #[test]
+    fn parts_of_a_type_are_joined_element_by_element() {
+        let joined = |pointers: &[&str]| Source::Joined {
+            pointers: pointers
+                .iter()
+                .map(|text| Pointer::parse(text).unwrap())
+                .collect(),
+            separator: ".".into(),
+        };
+        let read = |pointers: &[&str], body: &str| {
+            let source = vec![joined(pointers)];
+            let rules = Rules::new(source.clone(), source, Vec::new(), false);
+            let headers = HeaderMap::new();
+            let event = rules.read(&Parts {
+                headers: &headers,
+                query: None,
+                body: body.as_bytes(),
+                claims: None,
+            });
+            let event = event.unwrap();
+            (event.types.join("|"), event.id.unwrap_or_default())
+        };
+        let plaid = ["/webhook_type", "/webhook_code"];
+        let gocardless = ["/events/*/resource_type", "/events/*/action"];
+        for (pointers, body, types, id) in [
+            (
+                plaid,
+                r#"{"webhook_type":"ITEM","webhook_code":"ERROR"}"#,
+                "ITEM.ERROR",
+                "ITEM.ERROR",
+            ),
+            (plaid, r#"{"webhook_type":"ITEM"}"#, "", ""),
+            (
+                plaid,
+                r#"{"webhook_type":"ITEM","webhook_code":null}"#,
+                "",
+                "",
+            ),
+            (
+                plaid,
+                r#"{"webhook_type":"ITEM","webhook_code":"A","webhook_code":"B"}"#,
+                "",
+                "",
+            ),
+            (plaid, "", "", ""),
+            (
+                gocardless,
+                r#"{"events":[{"resource_type":"payments","action":"paid"},{"resource_type":"mandates","action":"active"},{"resource_type":"payments","action":"paid"}]}"#,
+                "payments.paid|mandates.active",
+                "",
+            ),
+            // One that lacks a part would take the next one's.
+            (
+                gocardless,
+                r#"{"events":[{"resource_type":"payments"},{"action":"active"}]}"#,
+                "",
+                "",
+            ),
+            (gocardless, r#"{"events":[]}"#, "", ""),
+        ] {
+            assert_eq!(read(&pointers, body), (types.into(), id.into()), "{body}");
+        }
+    }
+
+    #[test]
     fn a_body_is_a_form_only_if_it_says_so() {
         let body = r#"{"text":"&type=forged&","type":"real"}"#;
         let request = Request {

@@ -20,6 +20,13 @@ pub enum Source {
     Header(HeaderName),
     /// A value of a JSON body.
     Json(Pointer),
+    /// Several values of a JSON body, joined; those of a batch element by element.
+    Joined {
+        /// Where they stand.
+        pointers: Vec<Pointer>,
+        /// What is put between them.
+        separator: String,
+    },
     /// A parameter of the query.
     Query(String),
     /// A constant.
@@ -56,6 +63,10 @@ pub(super) enum Compiled {
     Claim(usize),
     Form(String),
     Header(HeaderName),
+    Joined {
+        places: Vec<usize>,
+        separator: String,
+    },
     Json(usize),
     Query(String),
     Value(String),
@@ -74,6 +85,16 @@ impl Pointers {
             Source::Claim(name) => Compiled::Claim(place(&mut self.claims, Pointer::member(&name))),
             Source::Form(name) => Compiled::Form(name),
             Source::Header(name) => Compiled::Header(name),
+            Source::Joined {
+                pointers,
+                separator,
+            } => Compiled::Joined {
+                places: pointers
+                    .into_iter()
+                    .map(|pointer| place(&mut self.body, pointer))
+                    .collect(),
+                separator,
+            },
             Source::Json(pointer) => Compiled::Json(place(&mut self.body, pointer)),
             Source::Query(name) => Compiled::Query(name),
             Source::Value(text) => Compiled::Value(text),
@@ -131,6 +152,9 @@ impl<'a> Opened<'a> {
     fn read_one(&'a self, source: &'a Compiled) -> Result<Reading<'a>, Ambiguous> {
         let text = match source {
             Compiled::Claim(place) => return pointed(self.claims.as_ref(), *place),
+            Compiled::Joined { places, separator } => {
+                return joined(self.body.as_ref(), places, separator);
+            }
             Compiled::Json(place) => return pointed(self.body.as_ref(), *place),
             Compiled::Form(name) if form::is_declared(self.parts.headers) => {
                 form::single(self.parts.body, name).map_err(|_| Ambiguous)?
@@ -179,6 +203,56 @@ fn pointed<'a>(document: Option<&'a Document<'a>>, place: usize) -> Result<Readi
     Ok(Reading {
         texts: distinct.map(Cow::Borrowed).collect(),
         partial,
+    })
+}
+
+/// What the pointers at `places` found, joined. Where an element of a batch lacks one of them, it
+/// cannot be told which belong together.
+fn joined<'a>(
+    document: Option<&'a Document<'a>>,
+    places: &[usize],
+    separator: &str,
+) -> Result<Reading<'a>, Ambiguous> {
+    let mut columns: Vec<Vec<&str>> = Vec::new();
+    for place in places {
+        let Some(found) = document.and_then(|document| document.found.get(*place)) else {
+            return Ok(Reading::default());
+        };
+        if found.ambiguous {
+            return Err(Ambiguous);
+        }
+        let column: Vec<&str> = found.values.iter().filter_map(text).collect();
+        let whole = found
+            .elements
+            .is_none_or(|elements| elements == column.len());
+        if !whole
+            || columns
+                .first()
+                .is_some_and(|first| first.len() != column.len())
+        {
+            return Ok(Reading {
+                texts: Vec::new(),
+                partial: true,
+            });
+        }
+        columns.push(column);
+    }
+    let rows = columns.first().map_or(0, Vec::len);
+    let mut known = HashSet::new();
+    let texts = (0..rows)
+        .map(|row| {
+            let parts: Vec<&str> = columns
+                .iter()
+                .filter_map(|column| column.get(row).copied())
+                .collect();
+            parts.join(separator)
+        })
+        .filter(|text| known.insert(text.clone()))
+        .map(Cow::Owned)
+        .collect();
+    Ok(Reading {
+        texts,
+        partial: false,
     })
 }
 

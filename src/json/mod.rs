@@ -5,6 +5,7 @@
 //! repetition on the way to its values, and reads the document to its end before it believes any
 //! of it.
 
+mod elements;
 mod pointer;
 mod select;
 mod trie;
@@ -12,5 +13,6 @@ mod trie;
 #[cfg(test)]
 mod model;
 
+pub use elements::elements;
 pub use pointer::{Pointer, PointerError};
 pub use select::{Document, Found, NotJson, Selection, Value};

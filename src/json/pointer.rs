@@ -70,6 +70,36 @@ impl Pointer {
         }
     }
 
+    /// Whether it has a `*`.
+    pub fn is_of_many(&self) -> bool {
+        self.tokens.contains(&Token::Every)
+    }
+
+    /// Writes `value` where the pointer leads, making the objects on the way: the way back, for
+    /// `send`. Of an array only an element that is there is written, by its index; `*` is none.
+    pub fn put(&self, document: &mut serde_json::Value, value: serde_json::Value) {
+        use serde_json::Value;
+        let mut at = document;
+        for token in &self.tokens {
+            let Token::Key(key) = token else { return };
+            if let (Value::Array(_), Some(index)) = (&*at, token.index()) {
+                match at.get_mut(index) {
+                    Some(element) => at = element,
+                    None => return,
+                }
+                continue;
+            }
+            if !at.is_object() {
+                *at = Value::Object(serde_json::Map::new());
+            }
+            let Some(object) = at.as_object_mut() else {
+                return;
+            };
+            at = object.entry(key.as_str()).or_insert(Value::Null);
+        }
+        *at = value;
+    }
+
     pub(super) fn tokens(&self) -> &[Token] {
         &self.tokens
     }

@@ -105,7 +105,7 @@ impl Selection {
 
 /// Whether brackets outside strings are nested deeper than [`MAX_DEPTH`]; only meaningful for
 /// what later proves to be JSON.
-fn is_too_deep(text: &str) -> bool {
+pub(super) fn is_too_deep(text: &str) -> bool {
     let mut depth = 0_usize;
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

@@ -84,7 +84,9 @@ pub async fn respond(
     let version = request.version();
     let mut entry = gate.entry();
     // Boxed, so that an idle connection keeps no room for it.
-    let line = handle(&gate, &pool, peer, request, Moment::now(), &mut entry);
+    let mut case = None;
+    let now = Moment::now();
+    let line = handle(&gate, &pool, peer, request, now, &mut entry, &mut case);
     let outcome = super::panic::caught(Box::pin(line))
         .await
         .unwrap_or_else(|| {
@@ -104,6 +106,9 @@ pub async fn respond(
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     entry.finish(response.status(), rejection);
+    if let Some(case) = case {
+        gate.desk.give(gate.clone(), case, entry.request_id());
+    }
     response
 }
 

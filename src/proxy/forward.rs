@@ -110,7 +110,12 @@ pub(super) async fn forward(
     let started = std::time::Instant::now();
     let answer = upstream::send(&gate.upstream, pool, request).await;
     entry.upstream = Some(started.elapsed());
-    let mut response = match answer? {
+    let answer = answer?;
+    entry.upstream_status = Some(match &answer {
+        Answer::App(response) => response.status().as_u16(),
+        Answer::Echo(response) => response.status().as_u16(),
+    });
+    let mut response = match answer {
         Answer::Echo(response) => response.map(ResponseBody::whole),
         Answer::App(response) => {
             framing::require_unambiguous_answer(&response)?;

@@ -5,15 +5,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::request::Parts;
+use prometheus_client::metrics::gauge::Gauge;
 
 use super::rate::Meters;
+use super::study::{Desk, Student};
 use crate::address::Trust;
 use crate::budget::{Budget, Reserved};
 use crate::config::{Config, HeaderSettings, Limits};
 use crate::rejection::Rejection;
 use crate::route::{Route, Routes};
-use crate::telemetry::{Entry, Series, Telemetry};
+use crate::telemetry::{Counts, Entry, Series, Telemetry};
 use crate::upstream;
+use crate::verify::Moment;
 
 /// Everything a request is judged by. Immutable: a reload makes a new one, and requests that have
 /// begun keep the one they began with.
@@ -35,6 +38,8 @@ pub struct Gate {
     pub in_flight: Budget,
     /// Logs and metrics.
     pub telemetry: Arc<Telemetry>,
+    /// Where refusals are examined.
+    pub(super) desk: Desk,
     meters: Meters,
     /// Of each route, by its index.
     series: Vec<Series>,
@@ -47,6 +52,13 @@ pub struct Gate {
 pub struct Slot {
     _all: Reserved,
     _route: Option<Reserved>,
+    under_way: Gauge,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.under_way.dec();
+    }
 }
 
 impl Gate {
@@ -67,6 +79,7 @@ impl Gate {
             buffered: Budget::new(limits.buffered),
             in_flight: Budget::new(limits.in_flight),
             limits,
+            desk: Desk::new(routes.all().len(), None),
             meters: Meters::default(),
             series: routes
                 .all()
@@ -79,12 +92,40 @@ impl Gate {
         }
     }
 
+    /// Lets refusals be examined by this thread.
+    #[must_use]
+    pub fn studied(mut self, student: Option<Student>) -> Self {
+        self.desk = Desk::new(self.routes.all().len(), student);
+        self
+    }
+
+    /// How often which end was counted, of a route or of requests without one.
+    pub fn counts(&self, route: Option<&Route>) -> Counts {
+        self.counted(route).counts()
+    }
+
+    /// How often a secret of a route has matched, and when last.
+    pub fn matches(&self, route: &Route, secret: &str) -> (u64, Option<Moment>) {
+        self.counted(Some(route)).matches(secret)
+    }
+
+    fn counted(&self, route: Option<&Route>) -> &Series {
+        let own = route.and_then(|route| self.series.get(route.index));
+        own.unwrap_or(&self.unrouted)
+    }
+
     /// Takes over what is in use under the configuration before.
     #[must_use]
     pub fn continuing(mut self, before: &Self) -> Self {
         self.buffered = before.buffered.with_limit(self.limits.buffered);
         self.in_flight = before.in_flight.with_limit(self.limits.in_flight);
-        self
+        for series in &mut self.series {
+            if let Some(before) = before.series.iter().find(|other| other.is_of_same(series)) {
+                series.go_on_from(before);
+            }
+        }
+        self.unrouted.go_on_from(&before.unrouted);
+        self.studied(before.desk.student())
     }
 
     /// Starts the record of a request.
@@ -130,9 +171,12 @@ impl Gate {
             Some(budget) => Some(budget.reserve(1).ok_or(Rejection::Overloaded)?),
             None => None,
         };
+        let under_way = self.counted(Some(route)).in_flight().clone();
+        under_way.inc();
         Ok(Slot {
             _all: all,
             _route: own,
+            under_way,
         })
     }
 }

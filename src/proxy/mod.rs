@@ -8,16 +8,20 @@ mod intake;
 mod panic;
 mod permit;
 mod rate;
+mod study;
 
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 
 pub use answer::{ResponseBody, respond};
 pub use gate::{Gate, Slot};
+pub use study::Student;
 
 use self::permit::{Ground, Permit};
+use self::study::Case;
 use crate::budget::Reserved;
 use crate::event::{self, Event};
 use crate::rejection::Rejection;
@@ -48,30 +52,48 @@ async fn handle<'g>(
     request: Request<Incoming>,
     now: Moment,
     entry: &mut Entry<'g>,
+    case: &mut Option<Case>,
 ) -> Result<Response<ResponseBody>, Rejection> {
     let (parts, incoming) = request.into_parts();
     entry.head(&parts);
+    entry.peer = Some(peer.address);
     let host = framing::require_unambiguous(&parts)?; // 1
     let client = gate.trust.client(peer.address, &parts.headers)?; // 2
     entry.client = Some(client);
-    let route = gate.find(host, &parts, entry)?; // 3
+    // A refusal is examined after the answer: what that takes is kept, if it is due.
+    let study = |route, body| gate.desk.case(route, peer.address, &parts, body, now);
+    let route = gate
+        .find(host, &parts, entry)
+        .inspect_err(|_| *case = study(None, None))?; // 3
     let head = Head {
         method: parts.method.as_str(),
         path: parts.uri.path(),
         query: parts.uri.query(),
         headers: &parts.headers,
     };
-    let admitted = admit(route, client, &head, now)?; // 5
+    let started = Instant::now();
+    let admitted =
+        admit(route, client, &head, now).inspect_err(|_| *case = study(Some(route), None))?; // 5
+    entry.verify = started.elapsed();
     let slot = gate.enter(route, client)?; // 6
     let permit = match admitted {
         Admitted::Unverified => Permit::passthrough(route, incoming)?,
         Admitted::Refused(rejection) => {
+            *case = study(Some(route), None);
             Permit::observed(route, Refused::unread(rejection, incoming))?
         }
-        Admitted::Pending(pending) => match verify(gate, route, &head, incoming, pending).await {
-            Ok((verified, event, reserved)) => Permit::verified(verified, event, reserved),
-            Err(refused) => Permit::observed(route, refused)?,
-        },
+        Admitted::Pending(pending) => {
+            let spent = &mut entry.verify;
+            match verify(gate, route, &head, incoming, pending, spent).await {
+                Ok((verified, event, reserved)) => Permit::verified(verified, event, reserved),
+                Err(refused) => {
+                    if study::has_a_cause(refused.rejection) {
+                        *case = study(Some(route), Some(&refused.body));
+                    }
+                    Permit::observed(route, refused)?
+                }
+            }
+        }
     };
     note(entry, &permit);
     let passage = forward::Passage {
@@ -123,12 +145,19 @@ async fn verify(
     head: &Head<'_>,
     incoming: Incoming,
     mut pending: Pending<'_>,
+    spent: &mut Duration,
 ) -> Result<(Verified, Event, Reserved), Refused> {
     let time = gate.limits.body_timeout;
-    let hash = |chunk: &[u8]| pending.update(chunk);
+    let hash = |chunk: &[u8]| {
+        let started = Instant::now();
+        pending.update(chunk);
+        *spent = spent.saturating_add(started.elapsed());
+    };
     let intake::Whole { body, reserved } =
         intake::read(incoming, route.body_limit, time, &gate.buffered, hash).await?; // 7
+    let started = Instant::now();
     let verified = pending.finish(head, body)?; // 8
+    *spent = spent.saturating_add(started.elapsed());
     let text = if route.event.reads_body() {
         verified.body().contiguous()
     } else {

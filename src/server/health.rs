@@ -1,19 +1,18 @@
 //! Health and metrics, on a listener of their own: never on the port that callers reach.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
-use super::Shared;
-use crate::route::Mode;
+use super::{Shared, admin};
 
 /// Probes are short: a client that takes longer for its head is none.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,14 +28,17 @@ pub(super) enum Desk {
 pub(super) async fn serve(
     shared: Arc<Shared>,
     desk: Desk,
+    peer: Option<IpAddr>,
     stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 ) {
     let service = service_fn(|request: Request<Incoming>| {
-        let response = match desk {
-            Desk::Admin => admin(&shared, &request),
-            Desk::Health => health(&shared, &request),
-        };
-        async move { Ok::<_, Infallible>(response) }
+        let shared = shared.clone();
+        async move {
+            Ok::<_, Infallible>(match desk {
+                Desk::Admin => admin::answer(&shared, &request, peer).await,
+                Desk::Health => health(&shared, &request).map(into_body),
+            })
+        }
     });
     // A probe that hangs up early is no news.
     let served = hyper::server::conn::http1::Builder::new()
@@ -47,7 +49,7 @@ pub(super) async fn serve(
     drop(served);
 }
 
-fn health(shared: &Shared, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+fn health(shared: &Shared, request: &Request<Incoming>) -> Response<Bytes> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "");
         response
@@ -60,7 +62,7 @@ fn health(shared: &Shared, request: &Request<Incoming>) -> Response<Full<Bytes>>
         // None of them depends on the app: the kubelet starts it only after us.
         "/startupz" | "/livez" | "/readyz" => text(StatusCode::OK, "ok\n"),
         "/metrics" => {
-            let mut response = Response::new(Full::from(shared.telemetry.metrics.render()));
+            let mut response = Response::new(Bytes::from(shared.telemetry.metrics.render()));
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             response
                 .headers_mut()
@@ -71,46 +73,13 @@ fn health(shared: &Shared, request: &Request<Incoming>) -> Response<Full<Bytes>>
     }
 }
 
-fn admin(shared: &Shared, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-    if request.method() != Method::GET || request.uri().path() != "/api/v1/status" {
-        return text(StatusCode::NOT_FOUND, "not found\n");
-    }
-    let gate = shared.gate.load();
-    let routes: Vec<_> = gate
-        .routes
-        .all()
-        .iter()
-        .map(|route| {
-            serde_json::json!({
-                "path": route.name,
-                "provider": route.provider,
-                "mode": route.mode.name(),
-                "steps": match &route.mode {
-                    Mode::Enforce(plan) | Mode::Observe(plan) => plan.groups.len(),
-                    Mode::Passthrough => 0,
-                },
-            })
-        })
-        .collect();
-    let status = serde_json::json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "uptime_seconds": shared.started.elapsed().as_secs(),
-        "draining": shared.draining(),
-        "upstream": gate.upstream.url,
-        "in_flight": gate.in_flight.used(),
-        "buffered_bytes": gate.buffered.used(),
-        "connections": shared.connections.used(),
-        "routes": routes,
-    });
-    let mut response = Response::new(Full::from(status.to_string()));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+/// What the health listener answers is always whole.
+fn into_body(bytes: Bytes) -> admin::Body {
+    admin::Body::whole(bytes)
 }
 
-fn text(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(body));
+fn text(status: StatusCode, body: &'static str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(body.as_bytes()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(

@@ -5,6 +5,7 @@
 //! serves health and metrics.
 
 mod activity;
+mod admin;
 mod connection;
 mod health;
 mod http1;
@@ -20,14 +21,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use tokio::sync::watch;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot, watch};
 
 pub use reload::Origin;
 pub use supervisor::{Control, run};
 
 use crate::budget::Budget;
-use crate::config::Config;
-use crate::proxy::Gate;
+use crate::config::{About, Config};
+use crate::proxy::{Gate, Student};
 use crate::route::Mode;
 use crate::telemetry::{Level, Telemetry};
 
@@ -56,6 +58,29 @@ struct Shared {
     draining: AtomicBool,
     server: Settings,
     started: Instant,
+    /// What can be told of the configuration.
+    about: ArcSwap<Told>,
+    /// Who asks for a reload, and waits for how it went.
+    reloads: mpsc::Sender<oneshot::Sender<Reloaded>>,
+}
+
+/// How a reload went: its warnings, or what is wrong.
+type Reloaded = Result<usize, String>;
+
+/// What can be told of the configuration in use, and of the last one that could not be used.
+#[derive(Debug, Clone)]
+struct Told {
+    about: About,
+    loaded: Timestamp,
+    refused: Option<(Timestamp, String)>,
+}
+
+impl std::ops::Deref for Told {
+    type Target = About;
+
+    fn deref(&self) -> &About {
+        &self.about
+    }
 }
 
 /// What a reload does not change.
@@ -70,7 +95,11 @@ struct Settings {
 }
 
 impl Shared {
-    fn new(config: Config, telemetry: Arc<Telemetry>) -> Self {
+    fn new(
+        config: Config,
+        telemetry: Arc<Telemetry>,
+        reloads: mpsc::Sender<oneshot::Sender<Reloaded>>,
+    ) -> Self {
         let server = Settings {
             listen: config.server.listen.clone(),
             drain: config.server.drain,
@@ -80,10 +109,20 @@ impl Shared {
             secure: config.server.tls.is_some(),
         };
         telemetry.metrics.observe(&config.routes);
+        telemetry.metrics.configured(&config.about.hash);
+        telemetry.metrics.certificates(&config.server.certificates);
+        let told = Told {
+            about: config.about.clone(),
+            loaded: Timestamp::now(),
+            refused: None,
+        };
+        let student = config.admin.is_some().then(Student::start).flatten();
         Self {
             tls: ArcSwapOption::new(config.server.tls.clone()),
             connections: Budget::new(config.limits.connections),
-            gate: ArcSwap::from_pointee(Gate::new(config, telemetry.clone())),
+            gate: ArcSwap::from_pointee(Gate::new(config, telemetry.clone()).studied(student)),
+            about: ArcSwap::from_pointee(told),
+            reloads,
             telemetry,
             phase: watch::Sender::new(Phase::Serving),
             draining: AtomicBool::new(false),
@@ -105,6 +144,18 @@ impl Shared {
                 line.field("mode", route.mode.name());
             });
         }
+    }
+
+    /// Adds a column to the small picture of each route.
+    fn sample(&self) {
+        let gate = self.gate.load();
+        let routes = gate.routes.all().iter();
+        self.telemetry.history.sample(routes.map(|route| {
+            let counts = gate.counts(Some(route));
+            let refused = counts.rejected.saturating_add(counts.failed);
+            let forwarded = counts.forwarded.saturating_add(counts.would_reject);
+            (route.name.clone(), (forwarded, refused))
+        }));
     }
 
     /// Ends readiness at once; connections follow (see [`LINGER`]).

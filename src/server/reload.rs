@@ -6,10 +6,12 @@ use std::hash::{Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Shared, notify};
+use jiff::Timestamp;
+
+use super::{Reloaded, Shared, Told, notify};
 use crate::config::{self, Environment, Loaded};
 use crate::proxy::Gate;
-use crate::telemetry::Level;
+use crate::telemetry::{Happening, Level};
 
 /// Where the configuration came from.
 #[derive(Debug, Clone)]
@@ -68,24 +70,30 @@ fn fingerprint(file: &Path) -> u64 {
 }
 
 /// Loads the configuration again. A bad one changes nothing and says why.
-pub(super) fn reload(shared: &Shared, origin: &Origin, watch: &mut Watch) {
-    let Some(path) = &origin.path else { return };
+pub(super) fn reload(shared: &Shared, origin: &Origin, watch: &mut Watch) -> Reloaded {
+    let Some(path) = &origin.path else {
+        return Err("the configuration is not from a file".into());
+    };
     notify::reloading(&shared.telemetry.log);
     // What changes from here on is another change.
     watch.changed();
-    match config::load(path, &origin.environment) {
+    let outcome = match config::load(path, &origin.environment) {
         Ok(loaded) => apply(shared, path, loaded, watch),
-        Err(error) => refuse(shared, &error.kind().to_string()),
+        Err(error) => Err(error.kind().to_string()),
+    };
+    if let Err(why) = &outcome {
+        refuse(shared, why);
     }
     notify::ready(&shared.telemetry.log);
+    outcome
 }
 
-fn apply(shared: &Shared, path: &Path, mut loaded: Loaded, watch: &mut Watch) {
+fn apply(shared: &Shared, path: &Path, mut loaded: Loaded, watch: &mut Watch) -> Reloaded {
     let Some(config) = loaded.config.take() else {
-        refuse(shared, &loaded.report(false));
+        let why = loaded.report(false);
         // What is wrong may be a file that is still to come.
         watch.add(loaded.watched);
-        return;
+        return Err(why);
     };
     let tls = config.server.tls.clone();
     if tls.is_some() != shared.server.secure || config.server.listen != shared.server.listen {
@@ -95,7 +103,17 @@ fn apply(shared: &Shared, path: &Path, mut loaded: Loaded, watch: &mut Watch) {
     if shared.server.secure && tls.is_some() {
         shared.tls.store(tls);
     }
-    shared.telemetry.metrics.observe(&config.routes);
+    let metrics = &shared.telemetry.metrics;
+    metrics.observe(&config.routes);
+    metrics.configured(&config.about.hash);
+    if shared.server.secure {
+        metrics.certificates(&config.server.certificates);
+    }
+    shared.about.store(Arc::new(Told {
+        about: config.about.clone(),
+        loaded: Timestamp::now(),
+        refused: None,
+    }));
     let gate = Gate::new(config, shared.telemetry.clone()).continuing(&shared.gate.load());
     shared.gate.store(Arc::new(gate));
     shared.warn_of_open_routes();
@@ -108,9 +126,24 @@ fn apply(shared: &Shared, path: &Path, mut loaded: Loaded, watch: &mut Watch) {
             line.field("file", &path.display().to_string());
             line.number("warnings", loaded.problems.warnings());
         });
+    shared.telemetry.live.tell(|| happening(true));
+    Ok(loaded.problems.warnings())
+}
+
+fn happening(good: bool) -> Happening {
+    Happening {
+        kind: "reload",
+        route: None,
+        refused: false,
+        text: serde_json::json!({ "reloaded": good }).to_string(),
+    }
 }
 
 fn refuse(shared: &Shared, why: &str) {
+    let mut told = Told::clone(&shared.about.load());
+    told.refused = Some((Timestamp::now(), why.to_owned()));
+    shared.about.store(Arc::new(told));
+    shared.telemetry.live.tell(|| happening(false));
     shared.telemetry.metrics.reloaded(false);
     let message = "the new configuration cannot be used; the old one stays";
     shared

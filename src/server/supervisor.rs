@@ -1,6 +1,7 @@
 //! Start, signals, reload, drain.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -8,18 +9,25 @@ use std::time::Duration;
 
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::health::{self, Desk};
 use super::listen::Listener;
 use super::reload::{Origin, Watch, reload};
-use super::{Shared, notify, worker};
+use super::{Reloaded, Shared, notify, worker};
+use crate::budget::Budget;
 use crate::config::{Config, Listen};
 use crate::socket::Socket;
 use crate::telemetry::{Level, Log, Telemetry};
 
 /// Lines of requests wait so long at most before they are written.
 const FLUSH: Duration = Duration::from_millis(100);
+
+/// So many connections each of the listeners beside the main one takes.
+const PLACES: usize = 128;
+
+/// How long a column of the small picture of a route is.
+const SAMPLE: Duration = Duration::from_secs(10);
 
 /// How whoever runs it in the same process sees and stops it.
 #[derive(Debug, Default)]
@@ -56,7 +64,8 @@ pub fn run(
         ],
         config.reload,
     );
-    let shared = Arc::new(Shared::new(config, telemetry.clone()));
+    let (reloads, asked) = mpsc::channel(1);
+    let shared = Arc::new(Shared::new(config, telemetry.clone(), reloads));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let listen = shared.server.listen.clone();
     let (listeners, bound) =
@@ -113,7 +122,7 @@ pub fn run(
             origin,
             watch,
             polling,
-            control.stop,
+            (control.stop, asked),
             signals,
             workers,
         )
@@ -145,14 +154,31 @@ fn serve_desk(shared: &Arc<Shared>, desk: Desk, listener: Listener) -> io::Resul
         Listener::Unix(listener) => Accept::Unix(tokio::net::UnixListener::from_std(listener)?),
     };
     let shared = shared.clone();
+    let places = Budget::new(PLACES);
     drop(tokio::spawn(async move {
         loop {
-            let accepted: io::Result<Socket> = match &listener {
-                Accept::Tcp(listener) => listener.accept().await.map(|(stream, _)| stream.into()),
-                Accept::Unix(listener) => listener.accept().await.map(|(stream, _)| stream.into()),
+            let accepted: io::Result<(Socket, Option<IpAddr>)> = match &listener {
+                Accept::Tcp(listener) => {
+                    let accepted = listener.accept().await;
+                    accepted.map(|(stream, peer)| (stream.into(), Some(peer.ip())))
+                }
+                Accept::Unix(listener) => {
+                    let accepted = listener.accept().await;
+                    accepted.map(|(stream, _)| (stream.into(), None))
+                }
             };
             match accepted {
-                Ok(stream) => drop(tokio::spawn(health::serve(shared.clone(), desk, stream))),
+                Ok((stream, peer)) => {
+                    // Above the limit a connection is closed at once.
+                    let Some(place) = places.reserve(1) else {
+                        continue;
+                    };
+                    let shared = shared.clone();
+                    drop(tokio::spawn(async move {
+                        health::serve(shared, desk, peer, stream).await;
+                        drop(place);
+                    }));
+                }
                 Err(_) => tokio::time::sleep(FLUSH).await,
             }
         }
@@ -187,22 +213,30 @@ async fn supervise(
     origin: &Origin,
     mut watch: Watch,
     polling: crate::config::Reload,
-    stop: Option<oneshot::Receiver<()>>,
+    (mut stop, mut reloads): (
+        Option<oneshot::Receiver<()>>,
+        mpsc::Receiver<oneshot::Sender<Reloaded>>,
+    ),
     mut signals: Signals,
     workers: Vec<JoinHandle<io::Result<()>>>,
 ) {
     let mut flush = tokio::time::interval(FLUSH);
     let mut poll = tokio::time::interval(polling.poll);
-    let mut stop = stop;
+    let mut sample = tokio::time::interval(SAMPLE);
     loop {
         tokio::select! {
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,
             () = asked(&mut stop) => break,
-            _ = signals.hangup.recv() => reload(shared, origin, &mut watch),
+            _ = signals.hangup.recv() => drop(reload(shared, origin, &mut watch)),
+            Some(asker) = reloads.recv() => {
+                // Who has gone does not wait for it.
+                drop(asker.send(reload(shared, origin, &mut watch)));
+            }
+            _ = sample.tick() => shared.sample(),
             _ = poll.tick(), if polling.watch => {
                 if watch.changed() {
-                    reload(shared, origin, &mut watch);
+                    drop(reload(shared, origin, &mut watch));
                 }
             }
             _ = flush.tick() => shared.telemetry.log.flush(),

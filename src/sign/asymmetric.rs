@@ -1,5 +1,6 @@
 //! Private keys: throw-away ones for `demo`, and those of a test key pair for `send`.
 
+use aws_lc_rs::digest::{Digest, SHA256};
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
@@ -19,7 +20,7 @@ use sha2::{Sha256, Sha384, Sha512};
 use zeroize::Zeroizing;
 
 use super::SignError;
-use crate::verify::algorithm::{Algorithm, Salt, SignatureFormat};
+use crate::verify::algorithm::{Algorithm, Salt, SignatureFormat, sha1_as_sha256};
 use crate::verify::{Encoding, Hash};
 
 /// A private key in PKCS#8.
@@ -125,6 +126,18 @@ impl PrivateKey {
     ) -> Result<Vec<u8>, SignError> {
         let fixed = form == SignatureFormat::P1363;
         match algorithm {
+            Algorithm::EcdsaP256Sha1 => {
+                let way = if fixed {
+                    &ECDSA_P256_SHA256_FIXED_SIGNING
+                } else {
+                    &ECDSA_P256_SHA256_ASN1_SIGNING
+                };
+                let hashed = sha1_as_sha256(&Hash::Sha1.of(message));
+                let hashed = Digest::import_less_safe(&hashed, &SHA256).map_err(|_| FAILED)?;
+                let pair = EcdsaKeyPair::from_pkcs8(way, &self.der).map_err(|_| FAILED)?;
+                let signature = pair.sign_digest(&hashed).map_err(|_| FAILED)?;
+                Ok(signature.as_ref().to_vec())
+            }
             Algorithm::EcdsaP256Sha256 if fixed => {
                 self.ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING, message)
             }

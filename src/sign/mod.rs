@@ -1,19 +1,21 @@
 //! The grammar run forwards: signs a delivery as the provider would, for `send` and `demo`.
 
 mod asymmetric;
+mod put;
 mod tamper;
+mod token;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use serde_json::{Map, Value};
+use http::{HeaderMap, header};
+use serde_json::Value;
 
 pub use asymmetric::PrivateKey;
 pub use tamper::Tamper;
 
+use crate::json::Pointer;
 use crate::verify::format::Field;
-use crate::verify::jwt::Jwt;
 use crate::verify::signed::{Prover, Signature};
-use crate::verify::template::Context;
-use crate::verify::{Body, Claim, Encoding, Hasher, Head, Moment, Place, Plan, Ring, Step};
+use crate::verify::template::{Context, Cover, Template};
+use crate::verify::{Body, Claim, Encoding, Hasher, Head, Moment, Plan, Ring, Step};
 
 /// A request as it would be sent.
 #[derive(Debug, Clone)]
@@ -62,10 +64,15 @@ pub fn sign(
         tamper,
         changed: false,
     };
-    for group in &plan.groups {
-        if let Some(step) = group.first() {
-            signer.step(step)?;
-        }
+    let mut steps: Vec<&Step> = plan
+        .groups
+        .iter()
+        .filter_map(|group| group.first())
+        .collect();
+    // What the others may sign comes first: the digest of a body, in the query.
+    steps.sort_by_key(|step| !is_plain_digest(step));
+    for step in steps {
+        signer.step(step)?;
     }
     if tamper == Some(Tamper::Body) {
         if !plan.groups.iter().flatten().any(covers_body) {
@@ -78,11 +85,18 @@ pub fn sign(
     Ok(())
 }
 
+fn is_plain_digest(step: &Step) -> bool {
+    matches!(step, Step::Signature(signature)
+        if matches!(signature.prover, Prover::Digest { secrets: None, .. }))
+}
+
 fn covers_body(step: &Step) -> bool {
     match step {
         Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) => false,
-        Step::Jwt(jwt) => jwt.body_hash.is_some(),
-        Step::Signature(signature) => signature.message.covers_body(),
+        Step::Jwt(jwt) => jwt.covers_body(),
+        Step::Signature(signature) => {
+            signature.for_each.is_none() && signature.message.cover() != Cover::None
+        }
     }
 }
 
@@ -104,72 +118,66 @@ impl Signer<'_> {
             Step::ApiKey(step) => {
                 let key = self.credential(first(&step.secrets, self.now)?.expose().to_vec());
                 let value = [step.prefix.as_bytes(), &key].concat();
-                self.put(&step.place, value)
+                match &step.for_each {
+                    None => self.put(&step.place, value),
+                    Some(pointer) => self.each(pointer, |one| one.put(&step.place, value.clone())),
+                }
             }
             Step::Basic(step) => {
                 let password = self.credential(first(&step.secrets, self.now)?.expose().to_vec());
                 let pair = [step.username.as_bytes(), b":", &password].concat();
                 let value = format!("Basic {}", Encoding::Base64.encode(&pair));
-                self.header(&http::header::AUTHORIZATION, value.into_bytes())
+                self.header(&header::AUTHORIZATION, value.into_bytes())
             }
             Step::Bearer(step) => {
                 let token = self.credential(first(&step.secrets, self.now)?.expose().to_vec());
                 self.header(&step.header, [b"Bearer ", &*token].concat())
             }
             Step::Jwt(step) => self.token(step),
-            Step::Signature(step) => self.signature(step),
+            Step::Signature(step) => match &step.for_each {
+                None => self.signature(step),
+                Some(pointer) => self.each(pointer, |one| one.signature(step)),
+            },
         }
     }
 
-    fn token(&mut self, step: &Jwt) -> Outcome {
-        let now = self.signing_time();
-        let mut claims = Map::new();
-        for name in &step.required {
-            claims.insert(name.clone(), Value::from("sample"));
+    /// Signs every element of the array at `pointer` as a delivery of its own.
+    fn each(
+        &mut self,
+        pointer: &Pointer,
+        mut sign: impl FnMut(&mut Signer<'_>) -> Outcome,
+    ) -> Outcome {
+        const NO_ARRAY: SignError =
+            SignError("the sample has no array with an element where `for_each` points");
+        let mut document: Value =
+            serde_json::from_slice(&self.delivery.body).map_err(|_| NO_ARRAY)?;
+        let elements = document
+            .pointer_mut(&pointer.to_string())
+            .and_then(Value::as_array_mut)
+            .filter(|elements| !elements.is_empty())
+            .ok_or(NO_ARRAY)?;
+        for element in elements {
+            let mut delivery = self.delivery.clone();
+            delivery.body = element.to_string().into_bytes();
+            let mut signer = Signer {
+                delivery: &mut delivery,
+                private_key: self.private_key,
+                now: self.now,
+                tamper: self.tamper,
+                changed: self.changed,
+            };
+            sign(&mut signer)?;
+            self.changed |= signer.changed;
+            self.delivery.headers = delivery.headers;
+            self.delivery.query = delivery.query;
+            *element = serde_json::from_slice(&delivery.body).map_err(|_| NO_ARRAY)?;
         }
-        claims.insert("iat".into(), now.as_second().into());
-        claims.insert("exp".into(), now.as_second().saturating_add(300).into());
-        claims.remove("nbf");
-        for (name, values) in [("iss", &step.issuers), ("aud", &step.audiences)] {
-            if let Some(value) = values.first() {
-                claims.insert(name.into(), Value::from(value.as_str()));
-            }
-        }
-        if let Some(rule) = &step.body_hash {
-            let mut hasher = Hasher::new(rule.hash);
-            hasher.update(&self.delivery.body);
-            claims.insert(
-                rule.claim.clone(),
-                rule.encoding.encode(&hasher.finish()).into(),
-            );
-        }
-        let known = step.algorithms.first().ok_or(SignError("no algorithm"))?;
-        let text = |value: &Value| Encoding::Base64Url.encode(value.to_string().as_bytes());
-        let header = text(&serde_json::json!({ "alg": known.name, "typ": "JWT" }));
-        let message = format!("{header}.{}", text(&Value::Object(claims)));
-        let held = step
-            .keys
-            .candidates(self.now, None)
-            .find(|held| held.key.serves(known));
-        let secret = held.and_then(|held| held.key.shared_secret());
-        let signature = match (secret, self.private_key) {
-            (Some(secret), _) => {
-                let secret = self.other_key(secret.to_vec());
-                let key = jsonwebtoken::EncodingKey::from_secret(&secret);
-                jsonwebtoken::crypto::sign(message.as_bytes(), &key, known.algorithm)
-                    .map_err(|_| SignError("the token cannot be signed"))?
-            }
-            (None, Some(key)) => {
-                let key = self.other_private_key(key)?;
-                Encoding::Base64Url.encode(&key.sign_token(known.name, message.as_bytes())?)
-            }
-            (None, None) => return Err(NEEDS_PRIVATE_KEY),
-        };
-        let token = format!("{message}.{}", self.altered_text(signature));
-        self.header(&step.header, format!("{}{token}", step.prefix).into_bytes())
+        self.delivery.body = document.to_string().into_bytes();
+        Ok(())
     }
 
     fn signature(&mut self, step: &Signature) -> Outcome {
+        self.prepare(&step.places, &step.message)?;
         let unit = step.freshness.as_ref().map(|freshness| freshness.unit);
         let now = if unit.is_some() {
             self.signing_time()
@@ -193,6 +201,9 @@ impl Signer<'_> {
         if let Some(place) = &step.id {
             self.put(place, claim.id.clone().unwrap_or_default().into_bytes())?;
         }
+        if let (Some(place), Some(name)) = (&step.key_id, &claim.key_id) {
+            self.put(place, name.clone().into_bytes())?;
+        }
         let bytes = self.prove(step, &claim)?;
         let encoded = step.encoding.encode(&self.altered(bytes));
         let value = step.format.render(|field| match field {
@@ -200,8 +211,10 @@ impl Signer<'_> {
             Field::Timestamp => claim.timestamp.clone().unwrap_or_default(),
             Field::Id => claim.id.clone().unwrap_or_default(),
             Field::KeyId => claim.key_id.clone().unwrap_or_default(),
+            Field::Any => "sample".to_owned(),
         });
-        self.put(&step.place, value.into_bytes())
+        let place = step.places.first().ok_or(SignError("no place"))?;
+        self.put(place, value.into_bytes())
     }
 
     fn prove(&mut self, step: &Signature, claim: &Claim) -> Result<Vec<u8>, SignError> {
@@ -251,6 +264,17 @@ impl Signer<'_> {
         secret: &[u8],
         sink: impl FnMut(&[u8]),
     ) -> Outcome {
+        self.render(&step.message, claim, secret, sink)
+    }
+
+    /// Gives a message about the delivery as it is now to `sink`.
+    fn render(
+        &self,
+        message: &Template,
+        claim: &Claim,
+        secret: &[u8],
+        sink: impl FnMut(&[u8]),
+    ) -> Outcome {
         let body = Body::from(bytes::Bytes::from(self.delivery.body.clone()));
         let head = Head {
             method: &self.delivery.method,
@@ -264,7 +288,7 @@ impl Signer<'_> {
             body: Some(&body),
             secret,
         };
-        step.message.feed(&context, sink).map_err(|_| {
+        message.feed(&context, sink).map_err(|_| {
             SignError("the message needs a header or field that the sample does not have")
         })
     }
@@ -275,33 +299,12 @@ impl Signer<'_> {
             Prover::Digest { secrets, .. } => {
                 secrets.as_ref().and_then(|keys| name(keys, self.now))
             }
-            Prover::PublicKey { keys, .. } => name(keys, self.now),
-        }
-    }
-
-    fn put(&mut self, place: &Place, value: Vec<u8>) -> Outcome {
-        match place {
-            Place::Header(header) => self.header(header, value),
-            Place::Query(field) => {
-                let text =
-                    String::from_utf8(value).map_err(|_| SignError("the value is not text"))?;
-                let pair = format!("{field}={}", percent_encoded(&text));
-                let query = self.delivery.query.take();
-                self.delivery.query =
-                    Some(query.map_or_else(|| pair.clone(), |query| format!("{query}&{pair}")));
-                Ok(())
+            Prover::PublicKey { keys, .. } => {
+                let held = keys.candidates(self.now, None).next()?;
+                let id = held.key.id().unwrap_or(&held.name);
+                Some(id.to_owned())
             }
-            Place::Form(_) | Place::Json(_) => Err(SignError(
-                "the proof stands in the body: a sample cannot be signed",
-            )),
         }
-    }
-
-    fn header(&mut self, header: &HeaderName, value: Vec<u8>) -> Outcome {
-        let value =
-            HeaderValue::try_from(value).map_err(|_| SignError("the value cannot be a header"))?;
-        self.delivery.headers.insert(header.clone(), value);
-        Ok(())
     }
 }
 
@@ -324,15 +327,4 @@ fn name<K>(keys: &Ring<K>, now: Moment) -> Option<String> {
     keys.candidates(now, None)
         .next()
         .map(|held| held.name.to_string())
-}
-
-fn percent_encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
 }

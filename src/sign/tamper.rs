@@ -14,12 +14,12 @@ pub enum Tamper {
     Missing,
     /// Change the proof itself.
     Signature,
-    /// Sign a day ago.
+    /// Sign a month ago.
     Time,
 }
 
 /// The longest time any tolerance could allow is shorter than this, in seconds.
-const LONG_AGO: i64 = 86_400;
+const LONG_AGO: i64 = 30 * 86_400;
 
 impl Signer<'_> {
     pub(super) fn tampers(&mut self, with: Tamper) -> bool {

@@ -10,7 +10,8 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, Uri};
 use ulid::Ulid;
 
-use super::{Level, Outcome, Series, Telemetry, milliseconds};
+use super::line::Line;
+use super::{Happening, Level, Log, Outcome, Refusal, Series, Telemetry, milliseconds};
 use crate::rejection::{Fault, Rejection};
 use crate::route::Route;
 
@@ -42,8 +43,14 @@ pub struct Entry<'g> {
     pub event_types: Vec<String>,
     /// The provider's id for it.
     pub event_id: Option<String>,
+    /// How long the steps took.
+    pub verify: Duration,
     /// How long the app took.
     pub upstream: Option<Duration>,
+    /// What the app answered.
+    pub upstream_status: Option<u16>,
+    /// The other end of the connection.
+    pub peer: Option<IpAddr>,
 }
 
 impl<'g> Entry<'g> {
@@ -64,7 +71,10 @@ impl<'g> Entry<'g> {
             key: None,
             event_types: Vec::new(),
             event_id: None,
+            verify: Duration::ZERO,
             upstream: None,
+            upstream_status: None,
+            peer: None,
         }
     }
 
@@ -106,11 +116,20 @@ impl<'g> Entry<'g> {
         if outcome == Outcome::Forwarded {
             self.series.count_events(&self.event_types);
         }
+        if let Some(upstream) = self.upstream {
+            self.series.count_upstream(upstream, self.upstream_status);
+        }
+        if let Some(key) = &self.key {
+            self.series.count_match(key);
+        }
+        if !self.verify.is_zero() && self.observed.is_none() {
+            self.series.count_verified(self.verify, self.body_bytes);
+        }
         let level = match rejection.map(Rejection::fault) {
             None | Some(Fault::Client) => Level::Info,
             Some(Fault::Gatepost | Fault::Upstream) => Level::Error,
         };
-        self.telemetry.log.request(level, "request", |line| {
+        let fill = |line: &mut Line| {
             let mut buffer = [0; ulid::ULID_LEN];
             line.field("request_id", self.request_id.array_to_str(&mut buffer));
             if let Some(route) = self.route {
@@ -125,6 +144,9 @@ impl<'g> Entry<'g> {
             }
             if let Some(client) = self.client {
                 line.field("client_ip", &client.to_string());
+            }
+            if let Some(peer) = self.peer.filter(|peer| Some(*peer) != self.client) {
+                line.field("peer_ip", &peer.to_string());
             }
             if let Some((method, uri, agent)) = &self.head {
                 line.field("method", method.as_str());
@@ -147,9 +169,52 @@ impl<'g> Entry<'g> {
                 line.field("secret", key);
             }
             line.number("duration_ms", milliseconds(elapsed));
+            if !self.verify.is_zero() {
+                line.number("verify_us", self.verify.as_micros());
+            }
             if let Some(upstream) = self.upstream {
                 line.number("upstream_ms", milliseconds(upstream));
             }
+        };
+        self.telemetry.log.request(level, "request", fill);
+        self.telemetry.live.tell(|| Happening {
+            kind: "request",
+            route: self.route.map(|route| route.name.clone()),
+            refused: reason.is_some(),
+            text: Log::json(level, "request", fill),
+        });
+        if let Some(reason) = reason {
+            self.keep(status, outcome, reason);
+        }
+    }
+
+    /// Keeps a refusal for people who ask why.
+    fn keep(&self, status: u16, outcome: Outcome, reason: Rejection) {
+        let (method, path, user_agent) = match &self.head {
+            Some((method, uri, agent)) => {
+                let path = uri.path().chars().take(PATH_LENGTH).collect();
+                let agent = agent.as_ref().map(|agent| {
+                    let agent = String::from_utf8_lossy(agent.as_bytes());
+                    agent.chars().take(USER_AGENT_LENGTH).collect()
+                });
+                (method.as_str().to_owned(), path, agent)
+            }
+            None => (String::new(), String::new(), None),
+        };
+        self.telemetry.refusals.add(Refusal {
+            request_id: self.request_id(),
+            at: jiff::Timestamp::now(),
+            route: self.route.map(|route| route.name.clone()),
+            provider: self.route.and_then(|route| route.provider.clone()),
+            outcome: outcome.name(),
+            reason,
+            status,
+            client: self.client,
+            method,
+            path,
+            user_agent,
+            bytes: self.body_bytes,
+            examination: None,
         });
     }
 }

@@ -118,6 +118,15 @@ impl Log {
         self.flush();
     }
 
+    /// A line as JSON, for who watches.
+    pub fn json(level: Level, message: &str, fill: impl FnOnce(&mut Line)) -> String {
+        let mut line = with_time(|time| Line::new(true, time, level.name(), message));
+        fill(&mut line);
+        let mut text = line.end();
+        text.truncate(text.trim_end().len());
+        text
+    }
+
     /// Writes the line of a request.
     pub fn request(&self, level: Level, message: &str, fill: impl FnOnce(&mut Line)) {
         if !self.shows(level) {

@@ -1,17 +1,24 @@
 //! What people see of the work: one log line per request, and metrics.
 
 mod entry;
+mod history;
 mod line;
+mod live;
 mod log;
 mod metrics;
+mod process;
+mod refusals;
 mod series;
 
 use std::time::Duration;
 
 pub use entry::Entry;
+pub use history::{Columns, History};
+pub use live::{Happening, Live, Watcher};
 pub use log::{Format, Level, Log};
 pub use metrics::Metrics;
-pub use series::{Outcome, Series};
+pub use refusals::{Refusal, Refusals};
+pub use series::{Counts, Outcome, Series};
 
 /// Where logs and metrics go.
 #[derive(Debug)]
@@ -20,6 +27,12 @@ pub struct Telemetry {
     pub log: Log,
     /// The metrics.
     pub metrics: Metrics,
+    /// The last refusals.
+    pub refusals: Refusals,
+    /// Who watches.
+    pub live: Live,
+    /// The last minutes.
+    pub history: History,
 }
 
 impl Telemetry {
@@ -28,6 +41,9 @@ impl Telemetry {
         Self {
             log,
             metrics: Metrics::new(),
+            refusals: Refusals::default(),
+            live: Live::new(),
+            history: History::default(),
         }
     }
 }

@@ -5,11 +5,12 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
 use super::metrics::Metrics;
-use crate::rejection::Rejection;
-use crate::route::Route;
+use crate::rejection::{Fault, Rejection};
+use crate::route::{Mode, Route};
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,27 @@ impl Outcome {
     }
 }
 
+/// How many requests a route has had since the process started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// Verified (or passed through) and answered by the app.
+    pub forwarded: u64,
+    /// Refused.
+    pub rejected: u64,
+    /// Not taken by gatepost or by the app.
+    pub failed: u64,
+    /// Forwarded by a route that only observes, although not verified.
+    pub would_reject: u64,
+}
+
+/// A secret of a route, as it is counted.
+#[derive(Debug)]
+struct Matched {
+    name: String,
+    matches: Counter,
+    last: Gauge,
+}
+
 /// The series of one route, or of all requests that no route matches.
 #[derive(Debug)]
 pub struct Series {
@@ -60,9 +82,87 @@ pub struct Series {
     /// By documented type.
     events: HashMap<String, Counter>,
     other_events: Counter,
+    /// By secret, those of the configuration.
+    secrets: Vec<Matched>,
+    verify: Histogram,
+    upstream: Histogram,
+    bodies: Histogram,
+    answers: [Counter; 5],
+    /// Requests under way.
+    in_flight: Gauge,
 }
 
 impl Series {
+    /// How often which end was counted, whatever the reason.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts {
+            forwarded: self.forwarded.get(),
+            ..Counts::default()
+        };
+        let all = self.refused.get().map(|all| &**all).unwrap_or_default();
+        let (refused, observed) = all.split_at(all.len().min(Rejection::ALL.len()));
+        for (reason, slot) in Rejection::ALL.iter().zip(refused) {
+            let sum = match reason.fault() {
+                Fault::Client => &mut counts.rejected,
+                Fault::Gatepost | Fault::Upstream => &mut counts.failed,
+            };
+            *sum = sum.saturating_add(slot.get().map_or(0, Counter::get));
+        }
+        for slot in observed {
+            let more = slot.get().map_or(0, Counter::get);
+            counts.would_reject = counts.would_reject.saturating_add(more);
+        }
+        counts
+    }
+
+    /// How often a secret has matched, and when last.
+    pub fn matches(&self, name: &str) -> (u64, Option<jiff::Timestamp>) {
+        let found = self.secrets.iter().find(|secret| secret.name == name);
+        let Some(Matched { matches, last, .. }) = found else {
+            return (0, None);
+        };
+        let last = Some(last.get()).filter(|last| *last > 0);
+        (
+            matches.get(),
+            last.and_then(|last| jiff::Timestamp::from_second(last).ok()),
+        )
+    }
+
+    /// Counts a verified request: how long that took, and its size.
+    pub(super) fn count_verified(&self, verify: Duration, bytes: usize) {
+        self.verify.observe(verify.as_secs_f64());
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "sizes of bodies are exact in 53 bits"
+        )]
+        self.bodies.observe(bytes as f64);
+    }
+
+    /// Counts what the app did: how long it took and, if it answered, how.
+    pub(super) fn count_upstream(&self, elapsed: Duration, status: Option<u16>) {
+        self.upstream.observe(elapsed.as_secs_f64());
+        let class = status.and_then(|status| usize::from(status / 100).checked_sub(1));
+        if let Some(counter) = class.and_then(|class| self.answers.get(class)) {
+            counter.inc();
+        }
+    }
+
+    /// The gauge of requests under way.
+    pub fn in_flight(&self) -> &Gauge {
+        &self.in_flight
+    }
+
+    /// Counts a request that this secret has verified.
+    pub(super) fn count_match(&self, name: &str) {
+        let found = self.secrets.iter().find(|secret| secret.name == name);
+        if let Some(Matched { matches, last, .. }) = found {
+            matches.inc();
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            let now = now.unwrap_or_default().as_secs();
+            last.set(i64::try_from(now).unwrap_or(i64::MAX));
+        }
+    }
+
     /// The series of `route`; `None` for requests that no route matches.
     pub fn new(metrics: &Metrics, route: Option<&Route>) -> Self {
         let name = route.map_or("-", |route| &route.name);
@@ -81,7 +181,25 @@ impl Series {
                 .map(|kind| (kind.clone(), metrics.events(name, kind)))
                 .collect(),
             other_events: metrics.events(name, "other"),
+            secrets: route
+                .map(|route| secrets(metrics, route))
+                .unwrap_or_default(),
+            verify: metrics.verifications(name),
+            upstream: metrics.upstreams(name),
+            bodies: metrics.bodies(name),
+            answers: metrics.answers(name),
+            in_flight: metrics.in_flight(name),
         }
+    }
+
+    /// Whether both count the same route.
+    pub fn is_of_same(&self, other: &Self) -> bool {
+        self.route == other.route && self.provider == other.provider
+    }
+
+    /// Takes over what was counted under the configuration before.
+    pub fn go_on_from(&mut self, before: &Self) {
+        self.refused = before.refused.clone();
     }
 
     /// Counts a request.
@@ -127,4 +245,23 @@ impl Series {
             self.events.get(kind).unwrap_or(&self.other_events).inc();
         }
     }
+}
+
+/// The secrets of a route, each name once.
+fn secrets(metrics: &Metrics, route: &Route) -> Vec<Matched> {
+    let (Mode::Enforce(plan) | Mode::Observe(plan)) = &route.mode else {
+        return Vec::new();
+    };
+    let mut made: Vec<Matched> = Vec::new();
+    for held in plan.held() {
+        if !made.iter().any(|other| *other.name == *held.name) {
+            let (matches, last) = metrics.secret(&route.name, &held);
+            made.push(Matched {
+                name: held.name.to_string(),
+                matches,
+                last,
+            });
+        }
+    }
+    made
 }

@@ -19,6 +19,8 @@ use super::{Hash, Hasher};
 /// A public-key signature algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
+    /// ECDSA on P-256 with SHA-1: only where a provider offers nothing else.
+    EcdsaP256Sha1,
     /// ECDSA on P-256 with SHA-256 (FIPS 186-5).
     EcdsaP256Sha256,
     /// ECDSA on P-384 with SHA-384.
@@ -65,6 +67,7 @@ impl Algorithm {
     /// The name in the grammar and in `X-Gatepost-Verified-By`.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::EcdsaP256Sha1 => "ecdsa-p256-sha1",
             Self::EcdsaP256Sha256 => "ecdsa-p256-sha256",
             Self::EcdsaP384Sha384 => "ecdsa-p384-sha384",
             Self::Ed25519 => "ed25519",
@@ -80,7 +83,7 @@ impl Algorithm {
     }
 
     /// All that the grammar names.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::RsaPss(Hash::Sha256),
         Self::RsaPss(Hash::Sha384),
         Self::RsaPss(Hash::Sha512),
@@ -88,6 +91,7 @@ impl Algorithm {
         Self::RsaPkcs1(Hash::Sha256),
         Self::RsaPkcs1(Hash::Sha384),
         Self::RsaPkcs1(Hash::Sha512),
+        Self::EcdsaP256Sha1,
         Self::EcdsaP256Sha256,
         Self::EcdsaP384Sha384,
         Self::Ed25519,
@@ -96,6 +100,7 @@ impl Algorithm {
     /// The hash of the message that is signed; Ed25519 takes the message itself.
     pub const fn hash(self) -> Option<Hash> {
         match self {
+            Self::EcdsaP256Sha1 => Some(Hash::Sha1),
             Self::EcdsaP256Sha256 => Some(Hash::Sha256),
             Self::EcdsaP384Sha384 => Some(Hash::Sha384),
             Self::Ed25519 => None,
@@ -106,7 +111,7 @@ impl Algorithm {
     /// The kind of key it takes, for messages.
     pub const fn key_kind(self) -> &'static str {
         match self {
-            Self::EcdsaP256Sha256 => "P-256",
+            Self::EcdsaP256Sha1 | Self::EcdsaP256Sha256 => "P-256",
             Self::EcdsaP384Sha384 => "P-384",
             Self::Ed25519 => "Ed25519",
             Self::RsaPkcs1(_) | Self::RsaPss(_) => "RSA",
@@ -126,7 +131,7 @@ impl VerifyingKey {
         let (bytes, ways): (Vec<u8>, Vec<&'static dyn VerificationAlgorithm>) =
             match (algorithm, &key.material) {
                 (Algorithm::Ed25519, Material::Ed25519(bytes)) => (bytes.clone(), vec![&ED25519]),
-                (Algorithm::EcdsaP256Sha256, Material::P256(point)) => (
+                (Algorithm::EcdsaP256Sha1 | Algorithm::EcdsaP256Sha256, Material::P256(point)) => (
                     point.clone(),
                     vec![if fixed {
                         &ECDSA_P256_SHA256_FIXED
@@ -174,6 +179,11 @@ impl VerifyingKey {
         })
     }
 
+    /// `kid` of a JWK.
+    pub fn id(&self) -> Option<&str> {
+        self.public.id.as_deref()
+    }
+
     /// The key as it was read, to prepare it for another algorithm.
     pub const fn public(&self) -> &PublicKey {
         &self.public
@@ -199,17 +209,26 @@ pub enum Signed {
 
 impl Signed {
     /// The finished hash in the form that the verifier takes.
-    pub fn digest(hash: Hash, hasher: Hasher) -> Option<Self> {
-        let algorithm = match hash {
-            Hash::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
-            Hash::Sha256 => &digest::SHA256,
-            Hash::Sha384 => &digest::SHA384,
-            Hash::Sha512 => &digest::SHA512,
+    pub fn digest(algorithm: Algorithm, hasher: Hasher) -> Option<Self> {
+        let hashed = hasher.finish();
+        let (hashed, kind) = match (algorithm, algorithm.hash()?) {
+            (Algorithm::EcdsaP256Sha1, _) => (sha1_as_sha256(&hashed), &digest::SHA256),
+            (_, Hash::Sha1) => (hashed, &digest::SHA1_FOR_LEGACY_USE_ONLY),
+            (_, Hash::Sha256) => (hashed, &digest::SHA256),
+            (_, Hash::Sha384) => (hashed, &digest::SHA384),
+            (_, Hash::Sha512) => (hashed, &digest::SHA512),
         };
-        Digest::import_less_safe(&hasher.finish(), algorithm)
+        Digest::import_less_safe(&hashed, kind)
             .ok()
             .map(Self::Digest)
     }
+}
+
+/// ECDSA signs the hash as a number (FIPS 186-5 §6.4.2): zeros before it do not change the number.
+/// The library has no ECDSA with SHA-1, so it is given the same number as a SHA-256.
+pub fn sha1_as_sha256(hashed: &[u8]) -> Vec<u8> {
+    let zeros = Hash::Sha256.length().saturating_sub(hashed.len());
+    [&vec![0; zeros], hashed].concat()
 }
 
 fn pkcs1(hash: Hash) -> &'static RsaParameters {

@@ -11,6 +11,7 @@
 
 pub mod algorithm;
 mod body;
+mod claim;
 pub mod format;
 mod hash;
 pub mod jwt;
@@ -33,10 +34,10 @@ use jiff::Timestamp;
 
 pub use crate::encoding::Encoding;
 pub use body::Body;
+pub use claim::Claim;
 pub use hash::{Hash, Hasher, Mac};
-pub use place::Place;
+pub use place::{JsonPlace, Place};
 pub use ring::{Held, Ring};
-pub use signed::Claim;
 pub use timestamp::{Freshness, Unit};
 
 use crate::address::AddressList;
@@ -120,9 +121,13 @@ enum Group<'p> {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack, once a request"
+)]
 enum Begun<'p> {
     ApiKey(&'p shared::ApiKey),
-    Jwt(jwt::Begun),
+    Jwt(jwt::Begun<'p>),
     Signature(signed::Begun<'p>),
 }
 
@@ -250,7 +255,7 @@ impl<'p> Group<'p> {
         for step in steps {
             let outcome = match step {
                 Begun::ApiKey(step) => step.verify(head, Some(body), now),
-                Begun::Jwt(begun) => begun.finish(),
+                Begun::Jwt(begun) => begun.finish(head, body, now),
                 Begun::Signature(begun) => begun.finish(head, body, now),
             };
             match outcome {
@@ -263,7 +268,31 @@ impl<'p> Group<'p> {
     }
 }
 
+impl Plan {
+    /// The names of all secrets and keys, and when they are in force.
+    pub fn held(&self) -> Vec<Held<()>> {
+        self.groups.iter().flatten().flat_map(Step::held).collect()
+    }
+}
+
 impl Step {
+    /// The names of its secrets and keys, and when they are in force.
+    pub fn held(&self) -> Vec<Held<()>> {
+        match self {
+            Self::ApiKey(step) => step.secrets.names(),
+            Self::Basic(step) => step.secrets.names(),
+            Self::Bearer(step) => step.secrets.names(),
+            Self::Jwt(step) => step.keys.names(),
+            Self::Signature(step) => match &step.prover {
+                signed::Prover::Digest { secrets, .. } => {
+                    secrets.as_ref().map(Ring::names).unwrap_or_default()
+                }
+                signed::Prover::Hmac(keys) => keys.names(),
+                signed::Prover::PublicKey { keys, .. } => keys.names(),
+            },
+        }
+    }
+
     /// What `X-Gatepost-Verified-By` calls it; of a token the first algorithm's name.
     pub fn label(&self) -> &'static str {
         match self {
@@ -289,9 +318,7 @@ enum Progress<'p> {
 impl Step {
     fn begin(&self, head: &Head<'_>, now: Moment) -> Result<Progress<'_>, Rejection> {
         match self {
-            Self::ApiKey(step) if step.place.needs_body() => {
-                Ok(Progress::NeedsBody(Begun::ApiKey(step)))
-            }
+            Self::ApiKey(step) if step.needs_body() => Ok(Progress::NeedsBody(Begun::ApiKey(step))),
             Self::ApiKey(step) => step.verify(head, None, now).map(Progress::Passed),
             Self::Basic(step) => step.verify(head, now).map(Progress::Passed),
             Self::Bearer(step) => step.verify(head, now).map(Progress::Passed),

@@ -12,25 +12,36 @@ use crate::rejection::Rejection;
 /// The place of a credential, a signature or a timestamp.
 #[derive(Debug, Clone)]
 pub enum Place {
+    /// The whole body.
+    Body,
     /// A field of a form body.
     Form(String),
     /// A header.
     Header(HeaderName),
     /// A scalar of a JSON body.
-    Json(Box<Selection>),
+    Json(Box<JsonPlace>),
     /// A parameter of the query.
     Query(String),
+}
+
+/// A pointer, compiled.
+#[derive(Debug, Clone)]
+pub struct JsonPlace {
+    /// The pointer, for signing.
+    pub pointer: Pointer,
+    selection: Selection,
 }
 
 impl Place {
     /// A scalar of a JSON body, at `pointer`.
     pub fn json(pointer: Pointer) -> Self {
-        Self::Json(Box::new(Selection::new(&[pointer])))
+        let selection = Selection::new(std::slice::from_ref(&pointer));
+        Self::Json(Box::new(JsonPlace { pointer, selection }))
     }
 
     /// Whether it can be read only once the body is there.
     pub const fn needs_body(&self) -> bool {
-        matches!(self, Self::Form(_) | Self::Json(_))
+        matches!(self, Self::Body | Self::Form(_) | Self::Json(_))
     }
 
     /// What stands there; `None` when nothing does.
@@ -44,6 +55,7 @@ impl Place {
         body: Option<&'a Body>,
     ) -> Result<Option<Cow<'a, [u8]>>, Rejection> {
         match self {
+            Self::Body => Ok(body.map(Body::contiguous)),
             Self::Header(name) => {
                 Ok(single_header(head, name)?.map(|value| Cow::Borrowed(value.as_bytes())))
             }
@@ -59,15 +71,35 @@ impl Place {
                 }
                 None => Ok(None),
             },
-            Self::Json(selection) => match body {
-                Some(body) => match selection.read(&body.contiguous()) {
-                    Ok(document) => Ok(json_scalar(document)?.map(|text| text.into_bytes().into())),
+            Self::Json(place) => match body {
+                Some(body) => match place.selection.read(&body.contiguous()) {
+                    Ok(document) => {
+                        Ok(json_scalar(&document)?.map(|text| text.into_bytes().into()))
+                    }
                     Err(_) => Ok(None),
                 },
                 None => Ok(None),
             },
         }
     }
+}
+
+/// More elements than this are no batch that a provider sends, and each costs a verification.
+const MAX_ELEMENTS: usize = 100;
+
+/// The elements of an array in the body, each as a body of its own.
+///
+/// # Errors
+///
+/// `SignatureMalformed` when there is no such array, or it is too long.
+pub(super) fn elements(pointer: &Pointer, body: &Body) -> Result<Vec<Body>, Rejection> {
+    let bytes = body.contiguous();
+    let elements = crate::json::elements(pointer, &bytes, MAX_ELEMENTS)
+        .map_err(|_| Rejection::SignatureMalformed)?;
+    Ok(elements
+        .into_iter()
+        .map(|element| Body::from(bytes::Bytes::copy_from_slice(element.as_bytes())))
+        .collect())
 }
 
 /// The one value of a header.
@@ -105,21 +137,27 @@ pub(super) fn single_field<'a>(
 ///
 /// # Errors
 ///
+/// As [`scalar`].
+fn json_scalar(document: &Document<'_>) -> Result<Option<String>, Rejection> {
+    Ok(scalar(document.found.first())?.map(str::to_owned))
+}
+
+/// The one scalar that a pointer found; `None` when absent or null.
+///
+/// # Errors
+///
 /// `CredentialRepeated` when a key on the way is repeated, `SignatureMalformed` for an object or
 /// a list: it must not be read as if it were empty.
-pub(super) fn json_scalar(document: Document<'_>) -> Result<Option<String>, Rejection> {
-    let Some(Found {
-        values, ambiguous, ..
-    }) = document.found.into_iter().next()
-    else {
+pub(super) fn scalar<'a>(found: Option<&'a Found<'_>>) -> Result<Option<&'a str>, Rejection> {
+    let Some(found) = found else {
         return Ok(None);
     };
-    if ambiguous || values.len() > 1 {
+    if found.ambiguous || found.values.len() > 1 {
         return Err(Rejection::CredentialRepeated);
     }
-    match values.into_iter().next() {
+    match found.values.first() {
         None => Ok(None),
-        Some(Value::Text(text)) => Ok(Some(text.into_owned())),
+        Some(Value::Text(text)) => Ok(Some(text)),
         Some(Value::NotScalar) => Err(Rejection::SignatureMalformed),
     }
 }

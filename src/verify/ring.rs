@@ -49,6 +49,11 @@ impl<K> Ring<K> {
         &self.0
     }
 
+    /// Every key without the key itself.
+    pub fn names(&self) -> Vec<Held<()>> {
+        self.0.iter().map(|held| held.with(())).collect()
+    }
+
     /// The keys to try at `now`; with a `key_id`, only those of that name.
     pub fn candidates<'r, 'k>(
         &'r self,

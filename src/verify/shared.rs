@@ -3,8 +3,9 @@
 use http::HeaderName;
 use subtle::ConstantTimeEq as _;
 
-use super::place::single_header;
+use super::place::{elements, single_header};
 use super::{Body, Encoding, Head, Moment, Place, Proof, Ring};
+use crate::json::Pointer;
 use crate::rejection::Rejection;
 use crate::secret::Secret;
 
@@ -13,15 +14,39 @@ use crate::secret::Secret;
 pub struct ApiKey {
     /// Where it stands.
     pub place: Place,
+    /// The array in the body whose every element carries it.
+    pub for_each: Option<Pointer>,
     /// What stands before it.
     pub prefix: String,
-    /// The keys that may match.
+    /// The keys that may match, as a request writes them.
     pub secrets: Ring<Secret>,
 }
 
 impl ApiKey {
+    /// Whether it can be verified only once the body is there.
+    pub const fn needs_body(&self) -> bool {
+        self.for_each.is_some() || self.place.needs_body()
+    }
+
     /// Verifies it; `body` is needed only where the key stands in the body.
     pub fn verify(
+        &self,
+        head: &Head<'_>,
+        body: Option<&Body>,
+        now: Moment,
+    ) -> Result<Proof, Rejection> {
+        let Some(pointer) = &self.for_each else {
+            return self.verify_one(head, body, now);
+        };
+        let body = body.ok_or(Rejection::Internal)?;
+        let mut proof = None;
+        for element in elements(pointer, body)? {
+            proof = Some(self.verify_one(head, Some(&element), now)?);
+        }
+        proof.ok_or(Rejection::CredentialMissing)
+    }
+
+    fn verify_one(
         &self,
         head: &Head<'_>,
         body: Option<&Body>,

@@ -3,31 +3,38 @@
 //! A header says what was claimed (`format`), a template says what was signed (`message`), a
 //! prover says how. Where the message ends in the plain body, it is hashed as it arrives.
 
-use subtle::ConstantTimeEq as _;
+use std::sync::Arc;
 
 use super::algorithm::{Algorithm, Salt, SignatureFormat, Signed as Material, VerifyingKey};
+use super::claim::{Claim, Claims};
 use super::format::{Field, Format};
 use super::hash::{Hash, Hasher, Mac};
+use super::place::elements;
 use super::template::{Context, Template};
 use super::{Body, Encoding, Freshness, Head, Held, Moment, Place, Proof, Ring};
+use crate::json::Pointer;
 use crate::rejection::Rejection;
 use crate::secret::Secret;
 
 /// One signature step.
 #[derive(Debug, Clone)]
 pub struct Signature {
-    /// Where the signature stands.
-    pub place: Place,
-    /// How it is written there.
+    /// Where signatures stand; those that are there count.
+    pub places: Vec<Place>,
+    /// How they are written there.
     pub format: Format,
-    /// How its bytes are written.
+    /// How their bytes are written.
     pub encoding: Encoding,
     /// What was signed.
     pub message: Template,
     /// Where `{id}` stands when not in `format`.
     pub id: Option<Place>,
+    /// Where the name of the key stands when not in `format`.
+    pub key_id: Option<Place>,
     /// When it was signed, if that is told.
     pub freshness: Option<Freshness>,
+    /// The array in the body whose every element is verified on its own.
+    pub for_each: Option<Pointer>,
     /// How it is checked.
     pub prover: Prover,
     /// The name in `X-Gatepost-Verified-By`.
@@ -91,19 +98,6 @@ impl MacKey {
     }
 }
 
-/// What a request claims: decoded signatures and the verbatim texts that were signed with them.
-#[derive(Debug, Clone, Default)]
-pub struct Claim {
-    /// Any of these may match.
-    pub signatures: Vec<Vec<u8>>,
-    /// The timestamp, verbatim.
-    pub timestamp: Option<String>,
-    /// The message id.
-    pub id: Option<String>,
-    /// The key's name.
-    pub key_id: Option<String>,
-}
-
 /// A hash being computed, of whatever kind the prover wants.
 #[derive(Debug)]
 enum Running {
@@ -137,7 +131,7 @@ impl Running {
 pub struct Begun<'p> {
     step: &'p Signature,
     /// `None` when the signature itself stands in the body.
-    claim: Option<Claim>,
+    claims: Option<Claims>,
     /// The first candidate's hash, fed up to the body, and where the body stands in the message.
     streaming: Option<(usize, Running)>,
 }
@@ -145,26 +139,21 @@ pub struct Begun<'p> {
 impl Signature {
     /// Reads what the head tells and refuses what cannot pass any more.
     pub fn begin(&self, head: &Head<'_>, now: Moment) -> Result<Begun<'_>, Rejection> {
-        let timestamp = self.freshness.as_ref().and_then(|f| f.place.as_ref());
-        let later = [Some(&self.place), self.id.as_ref(), timestamp]
-            .into_iter()
-            .flatten()
-            .any(Place::needs_body);
-        if later {
+        if self.for_each.is_some() || self.claims_need_body() {
             return Ok(Begun {
                 step: self,
-                claim: None,
+                claims: None,
                 streaming: None,
             });
         }
-        let claim = self.claim(head, None, now)?;
+        let claims = self.claims(head, None, now)?;
         let mut streaming = None;
         if let Some(at) = self.message.body_at()
-            && let Some((mut running, secret)) = self.first(&claim, now)
+            && let Some((mut running, secret)) = self.first(&claims.first, now)
         {
             let context = Context {
                 head,
-                claim: &claim,
+                claim: &claims.first,
                 body: None,
                 secret,
             };
@@ -174,57 +163,9 @@ impl Signature {
         }
         Ok(Begun {
             step: self,
-            claim: Some(claim),
+            claims: Some(claims),
             streaming,
         })
-    }
-
-    /// Reads the claim and refuses one that is stale.
-    fn claim(&self, head: &Head<'_>, body: Option<&Body>, now: Moment) -> Result<Claim, Rejection> {
-        let value = self
-            .place
-            .read(head, body)?
-            .ok_or(Rejection::SignatureMissing)?;
-        let text = std::str::from_utf8(&value).map_err(|_| Rejection::SignatureMalformed)?;
-        let parsed = self
-            .format
-            .parse(text)
-            .ok_or(Rejection::SignatureMalformed)?;
-        let mut claim = Claim {
-            signatures: parsed
-                .signatures
-                .iter()
-                .filter_map(|text| self.encoding.decode(text.as_bytes()))
-                .filter(|bytes| !bytes.is_empty())
-                .collect(),
-            timestamp: parsed.timestamp.map(Into::into),
-            id: parsed.id.map(Into::into),
-            key_id: parsed.key_id.map(Into::into),
-        };
-        if claim.signatures.is_empty() {
-            return Err(Rejection::SignatureMalformed);
-        }
-        if let Some(place) = &self.id {
-            let id = place.read(head, body)?.ok_or(Rejection::SignatureMissing)?;
-            claim.id = Some(
-                String::from_utf8(id.into_owned()).map_err(|_| Rejection::SignatureMalformed)?,
-            );
-        }
-        if let Some(freshness) = &self.freshness {
-            if let Some(place) = &freshness.place {
-                let text = place.read(head, body)?.ok_or(Rejection::TimestampMissing)?;
-                claim.timestamp = Some(
-                    String::from_utf8(text.into_owned())
-                        .map_err(|_| Rejection::TimestampMalformed)?,
-                );
-            }
-            let text = claim
-                .timestamp
-                .as_deref()
-                .ok_or(Rejection::TimestampMissing)?;
-            freshness.require(text, now)?;
-        }
-        Ok(claim)
     }
 
     /// The hash and the secret that will be tried first.
@@ -249,6 +190,125 @@ impl Signature {
             Prover::PublicKey { algorithm, .. } => Some((start(*algorithm), &[])),
         }
     }
+
+    /// Verifies a whole body, or one element of it.
+    fn verify(
+        &self,
+        head: &Head<'_>,
+        claims: &Claims,
+        body: &Body,
+        mut streaming: Option<(usize, Running)>,
+        now: Moment,
+    ) -> Result<Proof, Rejection> {
+        let mut refusal = Rejection::SignatureMismatch;
+        for claim in claims.all() {
+            let mut message = Message {
+                step: self,
+                head,
+                claim,
+                body,
+                streaming: streaming.take(),
+            };
+            match self.prover.verify(&mut message, now) {
+                Ok(name) => return Ok(Proof::new(self.label, name)),
+                Err(rejection) => refusal = rejection,
+            }
+        }
+        Err(refusal)
+    }
+}
+
+impl Signature {
+    /// Whether `{field}` is read from the value in its place.
+    pub fn format_has(&self, field: Field) -> bool {
+        self.format.has(field)
+    }
+}
+
+impl Prover {
+    /// Whether a key of this name is in force.
+    pub(super) fn knows(&self, key_id: &str, now: Moment) -> bool {
+        match self {
+            Self::Digest { secrets, .. } => secrets
+                .as_ref()
+                .is_none_or(|secrets| secrets.candidates(now, Some(key_id)).next().is_some()),
+            Self::Hmac(keys) => keys.candidates(now, Some(key_id)).next().is_some(),
+            Self::PublicKey { keys, .. } => public(keys, now, Some(key_id)).next().is_some(),
+        }
+    }
+
+    /// The name of the key whose signature of `message` is claimed.
+    fn verify(
+        &self,
+        message: &mut Message<'_>,
+        now: Moment,
+    ) -> Result<Option<Arc<str>>, Rejection> {
+        let claim = message.claim;
+        let key_id = claim.key_id.as_deref();
+        match self {
+            Self::Digest {
+                hash,
+                secrets: None,
+            } => {
+                let hashed = message.hash(Running::Hash(Hasher::new(*hash)), &[])?;
+                if claim.matches(&hashed.finish()) {
+                    return Ok(None);
+                }
+                Err(Rejection::DigestMismatch)
+            }
+            Self::Digest {
+                hash,
+                secrets: Some(secrets),
+            } => {
+                for held in secrets.candidates(now, key_id) {
+                    let fresh = Running::Hash(Hasher::new(*hash));
+                    if claim.matches(&message.hash(fresh, held.key.expose())?.finish()) {
+                        return Ok(Some(held.name.clone()));
+                    }
+                }
+                Err(Rejection::DigestMismatch)
+            }
+            Self::Hmac(keys) => {
+                for held in keys.candidates(now, key_id) {
+                    let fresh = Running::Mac(held.key.start());
+                    if claim.matches(&message.hash(fresh, held.key.secret.expose())?.finish()) {
+                        return Ok(Some(held.name.clone()));
+                    }
+                }
+                Err(Rejection::SignatureMismatch)
+            }
+            Self::PublicKey {
+                algorithm, keys, ..
+            } => {
+                let material = match message.hash(start(*algorithm), &[])? {
+                    Running::Whole(message) => Some(Material::Message(message)),
+                    Running::Hash(hasher) => Material::digest(*algorithm, hasher),
+                    Running::Mac(_) => None,
+                };
+                let material = material.ok_or(Rejection::Internal)?;
+                for held in public(keys, now, key_id) {
+                    if claim
+                        .signatures
+                        .iter()
+                        .any(|s| held.key.verifies(&material, s))
+                    {
+                        return Ok(Some(held.name.clone()));
+                    }
+                }
+                Err(Rejection::SignatureMismatch)
+            }
+        }
+    }
+}
+
+/// The public keys to try: of a key id those of that name, or with that `kid`.
+fn public<'r>(
+    keys: &'r Ring<VerifyingKey>,
+    now: Moment,
+    key_id: Option<&str>,
+) -> impl Iterator<Item = &'r Held<VerifyingKey>> {
+    keys.candidates(now, None)
+        .filter(move |held| key_id.is_none_or(|id| &*held.name == id || held.key.id() == Some(id)))
 }
 
 fn start(algorithm: Algorithm) -> Running {
@@ -268,84 +328,22 @@ impl Begun<'_> {
 
     /// Gives the verdict once the body is whole.
     pub fn finish(self, head: &Head<'_>, body: &Body, now: Moment) -> Result<Proof, Rejection> {
-        let Self {
-            step,
-            claim,
-            streaming,
-        } = self;
-        let claim = match claim {
-            Some(claim) => claim,
-            None => step.claim(head, Some(body), now)?,
+        let step = self.step;
+        let Some(pointer) = &step.for_each else {
+            let claims = match self.claims {
+                Some(claims) => claims,
+                None => step.claims(head, Some(body), now)?,
+            };
+            return step.verify(head, &claims, body, self.streaming, now);
         };
-        let mut message = Message {
-            step,
-            head,
-            claim: &claim,
-            body,
-            streaming,
-        };
-        let key_id = claim.key_id.as_deref();
-        let proof = |name| Ok(Proof::new(step.label, name));
-        match &step.prover {
-            Prover::Digest {
-                hash,
-                secrets: None,
-            } => {
-                let hashed = message.hash(Running::Hash(Hasher::new(*hash)), &[])?;
-                if claim.matches(&hashed.finish()) {
-                    return proof(None);
-                }
-                Err(Rejection::DigestMismatch)
-            }
-            Prover::Digest {
-                hash,
-                secrets: Some(secrets),
-            } => {
-                for held in secrets.candidates(now, key_id) {
-                    let fresh = Running::Hash(Hasher::new(*hash));
-                    if claim.matches(&message.hash(fresh, held.key.expose())?.finish()) {
-                        return proof(Some(named(held)));
-                    }
-                }
-                Err(Rejection::DigestMismatch)
-            }
-            Prover::Hmac(keys) => {
-                for held in keys.candidates(now, key_id) {
-                    let fresh = Running::Mac(held.key.start());
-                    if claim.matches(&message.hash(fresh, held.key.secret.expose())?.finish()) {
-                        return proof(Some(named(held)));
-                    }
-                }
-                Err(Rejection::SignatureMismatch)
-            }
-            Prover::PublicKey {
-                algorithm, keys, ..
-            } => {
-                let material = match message.hash(start(*algorithm), &[])? {
-                    Running::Whole(message) => Some(Material::Message(message)),
-                    Running::Hash(hasher) => algorithm
-                        .hash()
-                        .and_then(|hash| Material::digest(hash, hasher)),
-                    Running::Mac(_) => None,
-                };
-                let material = material.ok_or(Rejection::Internal)?;
-                for held in keys.candidates(now, key_id) {
-                    if claim
-                        .signatures
-                        .iter()
-                        .any(|s| held.key.verifies(&material, s))
-                    {
-                        return proof(Some(named(held)));
-                    }
-                }
-                Err(Rejection::SignatureMismatch)
-            }
+        let mut proof = None;
+        for element in elements(pointer, body)? {
+            let claims = step.claims(head, Some(&element), now)?;
+            proof = Some(step.verify(head, &claims, &element, None, now)?);
         }
+        // Of an empty array nothing is signed.
+        proof.ok_or(Rejection::SignatureMissing)
     }
-}
-
-fn named<K>(held: &Held<K>) -> std::sync::Arc<str> {
-    held.name.clone()
 }
 
 /// The message of one request, hashed once per secret: the first time mostly as it arrived.
@@ -373,21 +371,5 @@ impl Message<'_> {
         let mut running = fresh;
         template.feed(&context, |bytes| running.update(bytes))?;
         Ok(running)
-    }
-}
-
-impl Claim {
-    /// Whether any claimed signature is `expected`, in constant time and on the exact length.
-    fn matches(&self, expected: &[u8]) -> bool {
-        self.signatures
-            .iter()
-            .any(|claimed| bool::from(claimed.ct_eq(expected)))
-    }
-}
-
-impl Signature {
-    /// Whether `{field}` is read from the header's format.
-    pub fn format_has(&self, field: Field) -> bool {
-        self.format.has(field)
     }
 }

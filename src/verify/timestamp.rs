@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::fmt::rfc2822;
 use jiff::{Timestamp, civil, tz::TimeZone};
 
 use super::Place;
@@ -10,8 +11,12 @@ use crate::rejection::Rejection;
 /// How a timestamp is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
+    /// Unix time in seconds, perhaps with a fraction.
+    Float,
     /// Unix time in milliseconds.
     Milliseconds,
+    /// The date of mails and of HTTP (RFC 2822, RFC 9110 §5.6.7).
+    Rfc2822,
     /// RFC 3339; without a zone it is UTC.
     Rfc3339,
     /// Unix time in seconds.
@@ -38,6 +43,8 @@ impl Unit {
                 .then(|| text.parse().ok())?
         };
         match self {
+            Self::Float => float(text),
+            Self::Rfc2822 => rfc2822::parse(text).ok().map(|time| time.timestamp()),
             Self::Milliseconds => Timestamp::from_millisecond(number()?).ok(),
             Self::Seconds => Timestamp::from_second(number()?).ok(),
             Self::Rfc3339 => text.parse::<Timestamp>().ok().or_else(|| {
@@ -50,11 +57,29 @@ impl Unit {
     /// Writes a timestamp: the way back, for `send`.
     pub fn write(self, at: Timestamp) -> String {
         match self {
+            Self::Float => {
+                let milliseconds = at.as_millisecond();
+                format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000)
+            }
+            Self::Rfc2822 => rfc2822::DateTimePrinter::new()
+                .timestamp_to_rfc9110_string(&at)
+                .unwrap_or_default(),
             Self::Milliseconds => at.as_millisecond().to_string(),
             Self::Seconds => at.as_second().to_string(),
             Self::Rfc3339 => at.to_string(),
         }
     }
+}
+
+/// Digits, and at most nine more after a dot.
+fn float(text: &str) -> Option<Timestamp> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) || fraction.len() > 9 {
+        return None;
+    }
+    let nanoseconds = format!("{fraction:0<9}").parse().ok()?;
+    Timestamp::new(whole.parse().ok()?, nanoseconds).ok()
 }
 
 impl Freshness {
@@ -101,6 +126,24 @@ mod tests {
             assert_eq!(Unit::Milliseconds.read(text), None, "{text:?}");
         }
         assert_eq!(Unit::Rfc3339.read("1700000000"), None);
+        let half = Timestamp::from_millisecond(1_700_000_000_500).unwrap();
+        assert_eq!(Unit::Float.read("1700000000.5"), Some(half));
+        assert_eq!(Unit::Float.read("1700000000"), Some(at));
+        for text in ["", ".5", "5.", "1e9", "-1.5", "+1", "1.5.5", "1.0000000001"] {
+            assert_eq!(Unit::Float.read(text), None, "{text:?}");
+        }
+        let date = "Tue, 14 Nov 2023 22:13:20 GMT";
+        assert_eq!(Unit::Rfc2822.read(date), Some(at));
+        assert_eq!(Unit::Rfc2822.read("2023-11-14T22:13:20Z"), None);
+        for unit in [
+            Unit::Float,
+            Unit::Seconds,
+            Unit::Milliseconds,
+            Unit::Rfc3339,
+            Unit::Rfc2822,
+        ] {
+            assert_eq!(unit.read(&unit.write(at)), Some(at), "{unit:?}");
+        }
     }
 
     #[test]

@@ -79,6 +79,58 @@ fn the_demo_has_the_outcomes_it_promises() {
 }
 
 #[test]
+fn without_a_sample_file_one_is_made_of_where_the_event_stands() {
+    let app = Upstream::recording();
+    let made = || {
+        Setup::new(&app)
+            .env("SECRET", "commands-secret-0123456789")
+            .toml(
+                r#"
+[[route]]
+path = "/lists"
+provider = "gocardless"
+secret = { env = "SECRET" }
+[[route]]
+path = "/forms"
+provider = "twilio"
+public_url = "https://hooks.example"
+secret = { env = "SECRET" }
+[[route]]
+path = "/headers"
+provider = "linear"
+secret = { env = "SECRET" }
+"#,
+            )
+    };
+    let gate = made().start();
+    let caller = made();
+    for (nth, (provider, kind, id, body)) in [
+        (
+            "gocardless",
+            "sample.sample",
+            "sample-1",
+            r#"{"events":[{"action":"sample","created_at":"2026-01-01T00:00:00Z","id":"sample-1","resource_type":"sample"}]}"#,
+        ),
+        ("twilio", "sample", "sample-1", "MessageStatus=sample"),
+        ("linear", "sample", "sample-1", ""),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let output = send(&caller, &gate, &[provider]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+        let received = app.received(nth + 1);
+        assert_eq!(received.header("x-gatepost-event-type"), Some(kind));
+        assert_eq!(received.header("x-gatepost-event-id"), Some(id));
+        if !body.is_empty() {
+            assert_eq!(String::from_utf8_lossy(&received.body), body);
+        }
+        let output = send(&caller, &gate, &[provider, "--tamper", "body"]);
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    }
+}
+
+#[test]
 fn every_sample_that_send_signs_is_accepted_and_every_tampering_refused() {
     let app = Upstream::recording();
     let gate = setup(&app).start();
@@ -172,7 +224,11 @@ fn each_command_helps_with_an_example() {
         "health",
         "providers",
         "run",
+        "reload",
         "send",
+        "status",
+        "tail",
+        "why",
     ] {
         let said = text(&gatepost(&[command, "--help"]));
         assert!(

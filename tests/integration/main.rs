@@ -18,8 +18,12 @@ mod harness;
 /// Signs as providers do, with none of the code under test.
 mod signing;
 
+/// The admin listener, and the commands that ask it.
+mod admin;
 /// The signed statement that an app can ask for.
 mod assertion;
+/// Every provider of the catalogue: signed and accepted, tampered with and refused.
+mod catalogue;
 /// What a user types: demo, send, providers, check.
 mod commands;
 /// Every mistake of a configuration and the text it is answered with.

@@ -37,6 +37,13 @@ pub fn base64url_padded(bytes: &[u8]) -> String {
     BASE64URL.encode(bytes)
 }
 
+/// Random bytes, for a secret.
+pub fn random(length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    SystemRandom::new().fill(&mut bytes).unwrap();
+    bytes
+}
+
 /// Unix time in seconds.
 pub fn now() -> i64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();

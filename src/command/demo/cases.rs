@@ -159,7 +159,7 @@ impl Maker<'_> {
                 ]
             }
             Step::Jwt(step) => {
-                let header = &step.header;
+                let header = in_header(&step.place)?;
                 let token = text(good, header);
                 let payload = token.split('.').nth(1).unwrap_or_default();
                 let none = Encoding::Base64Url.encode(b"{\"alg\":\"none\"}");
@@ -207,7 +207,7 @@ impl Maker<'_> {
         use Rejection::{
             CredentialRepeated, SignatureMalformed, SignatureMismatch, SignatureMissing,
         };
-        let header = in_header(&step.place)?;
+        let header = in_header(step.places.first().ok_or(SignError("no place"))?)?;
         let value = text(good, header);
         let mut forged = vec![
             (
@@ -297,18 +297,18 @@ fn halved(step: &Signature, value: &str) -> String {
     let whole = step
         .format
         .parse(value)
-        .and_then(|parsed| parsed.signatures.first().copied());
-    let bytes = whole
-        .and_then(|text| step.encoding.decode(text.as_bytes()))
-        .unwrap_or_default();
+        .and_then(|parsed| parsed.signatures.first().cloned())
+        .map(std::borrow::Cow::into_owned);
+    let whole = whole.unwrap_or_default();
+    let bytes = step.encoding.decode(whole.as_bytes()).unwrap_or_default();
     let half = bytes.get(..bytes.len() / 2).unwrap_or_default();
-    value.replace(whole.unwrap_or_default(), &step.encoding.encode(half))
+    value.replace(&whole, &step.encoding.encode(half))
 }
 
 fn in_header(place: &Place) -> Result<&HeaderName, SignError> {
     match place {
         Place::Header(header) => Ok(header),
-        Place::Form(_) | Place::Json(_) | Place::Query(_) => Err(SignError(
+        Place::Body | Place::Form(_) | Place::Json(_) | Place::Query(_) => Err(SignError(
             "the demo's providers carry their proof in a header",
         )),
     }

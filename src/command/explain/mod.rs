@@ -118,6 +118,7 @@ fn examine(arguments: &Arguments, config: &crate::config::Config, capture: Captu
                 peer,
                 now,
                 plain: framing::require_plain_body(&parts.headers),
+                unread: false,
                 limit: PATIENCE,
             };
             diagnosis::examine(&config.routes, &config.trust, &case)

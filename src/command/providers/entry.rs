@@ -175,10 +175,15 @@ fn proved(step: &Table) -> Vec<Proved> {
         "api_key" | "basic" | "bearer" => vec![Proved::Token],
         "jwt" => {
             let mut proved = vec![Proved::Sender];
-            if step.get("body_hash").is_some() || step.flag("detached") == Some(true) {
-                proved.push(Proved::Body);
+            for node in step.one_or_many("body_hash") {
+                let message = node.table().and_then(|hash| hash.text("message"));
+                covered(message.unwrap_or("{body}"), &mut proved);
             }
-            if step.flag("body") == Some(true) {
+            if let Some(audience) = step.text("audience") {
+                covered(audience, &mut proved);
+            }
+            // The whole body is the token, or what the token is about.
+            if step.flag("body") == Some(true) || step.flag("detached") == Some(true) {
                 proved.push(Proved::Body);
             }
             if step.get("max_age").is_some() {
@@ -188,29 +193,26 @@ fn proved(step: &Table) -> Vec<Proved> {
         }
         scheme => {
             let message = step.text("message").unwrap_or("{body}");
-            let has = |variable: &str| message.contains(variable);
-            let keyed = scheme != "digest" || has("{secret");
             let mut proved = Vec::new();
-            if keyed {
+            if scheme != "digest" || message.contains("{secret") {
                 proved.push(Proved::Sender);
             }
-            if has("{body") || has("{form}") || has("{form|") {
-                proved.push(if step.get("for_each").is_some() {
-                    Proved::Fields
-                } else {
-                    Proved::Body
-                });
-            }
-            if has("{json:") || has("{form:") {
-                proved.push(Proved::Fields);
-            }
-            if has("{url") || has("{path") || has("{query") {
-                proved.push(Proved::Url);
-            }
-            if has("{timestamp") {
-                proved.push(Proved::Time);
-            }
+            covered(message, &mut proved);
             proved
+        }
+    }
+}
+
+/// What a text that is signed covers.
+fn covered(message: &str, proved: &mut Vec<Proved>) {
+    for (variables, what) in [
+        (&["{body", "{form}", "{form|"][..], Proved::Body),
+        (&["{json:", "{form:"], Proved::Fields),
+        (&["{url", "{path", "{query"], Proved::Url),
+        (&["{timestamp"], Proved::Time),
+    ] {
+        if variables.iter().any(|variable| message.contains(variable)) {
+            proved.push(what);
         }
     }
 }

@@ -176,6 +176,8 @@ mod tests {
                 "inferred",
                 "the whole body is in no",
                 "nothing authenticates",
+                "only a checksum of the body",
+                "the key stands in the URL",
             ];
             for line in report.lines().filter(|line| line.starts_with("warning")) {
                 assert!(

@@ -1,5 +1,6 @@
 //! A route for a provider, ready to paste: what the provider's file leaves open, with an example.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::entry::Entry;
@@ -39,13 +40,49 @@ pub(super) fn ready(entry: &Entry) -> String {
             &format!("{{ env = \"{variable}_PUBLIC_KEY\" }}"),
         );
     }
-    if steps.iter().any(|step| signs_url(step)) {
+    let templates: Vec<String> = steps.iter().flat_map(|step| templates(step)).collect();
+    if ["{url", "{host"]
+        .iter()
+        .any(|name| templates.iter().any(|text| text.contains(name)))
+    {
         line(
             "public_url",
             "\"https://hooks.example.com\"   # scheme and host as the provider calls them",
         );
     }
+    let constants: BTreeSet<&str> = templates.iter().flat_map(|text| constants(text)).collect();
+    if !constants.is_empty() {
+        let pairs: Vec<String> = constants
+            .iter()
+            .map(|name| format!("{name} = \"example\""))
+            .collect();
+        line(
+            "config",
+            &format!("{{ {} }}   # yours: read the notes", pairs.join(", ")),
+        );
+    }
     text
+}
+
+/// The texts of a step that may name parts of the request, or constants.
+fn templates(step: &Table) -> Vec<String> {
+    let own = ["message", "issuer", "audience"]
+        .iter()
+        .flat_map(|key| step.one_or_many(key));
+    let hashes = step.one_or_many("body_hash").iter();
+    let hashes = hashes.filter_map(|node| node.table()?.get("message"));
+    own.chain(hashes)
+        .filter_map(Node::text)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The names of `{config:name}` in a text.
+fn constants(text: &str) -> Vec<&str> {
+    let parts = text.split("{config:").skip(1);
+    parts
+        .filter_map(|part| part.split(['}', '|']).next())
+        .collect()
 }
 
 /// The key of the route that holds what `step` verifies with.
@@ -71,11 +108,6 @@ fn needs_name(step: &Table, keys: &Table) -> bool {
     step.text("scheme") == Some("basic")
         && step.get("username").is_none()
         && keys.get("username").is_none()
-}
-
-fn signs_url(step: &Table) -> bool {
-    let message = message(step);
-    message.contains("{url") || message.contains("{host")
 }
 
 fn message(step: &Table) -> &str {

@@ -63,8 +63,28 @@ impl Compiler<'_> {
 
     fn event_source(&mut self, node: &Node) -> Option<Source> {
         let table = node.table()?;
-        if let Some(pointer) = table.get("json") {
-            return self.pointer(pointer).map(Source::Json);
+        let pointers = table.one_or_many("json");
+        if let (Some(entry), true) = (table.entry("separator"), pointers.len() < 2) {
+            self.problems.error(
+                entry.name_span,
+                "there is nothing to separate",
+                "has no effect",
+                "remove it, or write a list of pointers: json = [\"/a\", \"/b\"]",
+            );
+        }
+        match pointers {
+            [] => {}
+            [only] => return self.pointer(only).map(Source::Json),
+            several => {
+                let pointers = several
+                    .iter()
+                    .map(|pointer| self.pointer(pointer))
+                    .collect::<Option<_>>()?;
+                return Some(Source::Joined {
+                    pointers,
+                    separator: table.text("separator").unwrap_or(".").to_owned(),
+                });
+            }
         }
         if table.get("header").is_some() {
             return self.header(table, "header").map(Source::Header);

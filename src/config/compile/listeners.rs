@@ -19,6 +19,20 @@ impl Compiler<'_> {
         }
     }
 
+    /// What the admin listener tells is no secret, but nobody else's business either.
+    pub(super) fn warn_open_admin(&mut self, table: &Table, listen: Option<&Listen>) {
+        if let (Some(Listen::Tcp(address)), Some(node)) = (listen, table.get("listen"))
+            && !address.ip().is_loopback()
+        {
+            self.problems.warning(
+                node.span,
+                "whoever reaches this address can read routes, client addresses and refusals",
+                "beyond this host",
+                "listen on 127.0.0.1 and use `kubectl port-forward` or an SSH tunnel",
+            );
+        }
+    }
+
     /// `host:port` or `unix:/path`.
     pub(super) fn address(&mut self, node: Option<&Node>, default: &str) -> Option<Listen> {
         let text = node.and_then(Node::text).unwrap_or(default);

@@ -14,6 +14,7 @@ mod strength;
 mod tls;
 mod tokens;
 mod upstream;
+mod validity;
 mod values;
 
 use std::collections::BTreeSet;
@@ -23,7 +24,7 @@ use jiff::Timestamp;
 
 use super::environment::Environment;
 use super::problem::Problems;
-use super::settings::Config;
+use super::settings::{About, Config};
 use super::source::{Files, Span};
 use super::tree::Table;
 
@@ -48,6 +49,8 @@ pub(super) struct Compiler<'e> {
     pub(super) now: Timestamp,
     /// The route's keys that a step has used.
     pub(super) used: BTreeSet<&'static str>,
+    /// When the certificates of `server.tls` end: serial number and Unix time.
+    pub(super) ends: Vec<(String, i64)>,
 }
 
 impl<'e> Compiler<'e> {
@@ -67,6 +70,7 @@ impl<'e> Compiler<'e> {
             watched: Vec::new(),
             now,
             used: BTreeSet::new(),
+            ends: Vec::new(),
         }
     }
 }
@@ -87,6 +91,7 @@ impl Compiler<'_> {
         let limits = self.limits(section("limits"));
         let health = self.listener(section("health"), "0.0.0.0:9901");
         let admin = self.listener(section("admin"), "127.0.0.1:9902");
+        self.warn_open_admin(section("admin"), admin.as_ref().and_then(Option::as_ref));
         let log = Self::log(section("log"));
         let reload = self.reload(section("reload"));
         let routes = self.routes(root, &limits);
@@ -112,6 +117,7 @@ impl Compiler<'_> {
             log,
             reload,
             routes: routes?,
+            about: About::default(),
         })
     }
 

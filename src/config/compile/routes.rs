@@ -12,6 +12,7 @@ use crate::config::shape;
 use crate::config::tree::{Node, Table, Value};
 use crate::event::header_value;
 use crate::route::{Fixed, Mode, Route, Routes};
+use crate::verify::template::Constants;
 use crate::verify::{Place, Plan, Step};
 
 /// A plan, with what its steps mean for the route.
@@ -164,6 +165,7 @@ impl Compiler<'_> {
         self.used.clear();
         let shared = Shared {
             keys,
+            constants: constants(keys),
             id_header: Self::id_header(keys.table("event")),
             span: own.get("provider").map_or(own.span, |node| node.span),
         };
@@ -276,6 +278,19 @@ impl Compiler<'_> {
                 "lower it, or raise `buffered` in `[limits]`",
             );
         }
+    }
+}
+
+/// What `message` and the like may name of the route itself.
+fn constants(keys: &Table) -> Constants {
+    let config = keys.table("config").map(|table| &*table.entries);
+    Constants {
+        public_url: keys.text("public_url").map(Into::into),
+        config: config
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|entry| Some((entry.name.clone(), entry.node.text()?.to_owned())))
+            .collect(),
     }
 }
 

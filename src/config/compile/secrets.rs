@@ -17,6 +17,8 @@ const SHORT: usize = 8;
 pub(super) enum SecretEncoding {
     Base64,
     Hex,
+    /// The SHA-1 of the text.
+    Sha1,
     Text,
     /// `whsec_` and base64 (Standard Webhooks).
     Whsec,
@@ -27,6 +29,7 @@ impl SecretEncoding {
         match name {
             "base64" => Self::Base64,
             "hex" => Self::Hex,
+            "sha1" => Self::Sha1,
             "whsec" => Self::Whsec,
             _ => Self::Text,
         }
@@ -36,6 +39,7 @@ impl SecretEncoding {
         match self {
             Self::Text => Some(text.to_vec()),
             Self::Hex => Encoding::Hex.decode(text),
+            Self::Sha1 => Some(Hash::Sha1.of(text)),
             Self::Base64 => Encoding::Base64
                 .decode(text)
                 .or_else(|| Encoding::Base64Url.decode(text)),
@@ -52,7 +56,7 @@ impl SecretEncoding {
         match self {
             Self::Base64 => "base64",
             Self::Hex => "hex",
-            Self::Text => "text",
+            Self::Sha1 | Self::Text => "text",
             Self::Whsec => "`whsec_` and base64",
         }
     }
@@ -60,7 +64,12 @@ impl SecretEncoding {
 
 impl Compiler<'_> {
     /// Reads every source of `node`, one or a list, as secrets.
-    pub(super) fn secrets(&mut self, node: &Node, encoding: SecretEncoding) -> Ring<Secret> {
+    pub(super) fn secrets(
+        &mut self,
+        node: &Node,
+        prefix: &str,
+        encoding: SecretEncoding,
+    ) -> Ring<Secret> {
         let mut held = Vec::new();
         for source in sources(node) {
             let Some(raw) = self.source(source) else {
@@ -70,6 +79,7 @@ impl Compiler<'_> {
             let Some(text) = self.trimmed(raw.key.expose(), span) else {
                 continue;
             };
+            let text = text.strip_prefix(prefix.as_bytes()).unwrap_or(text);
             match encoding.decode(text) {
                 Some(bytes) => {
                     if bytes.len() < SHORT {

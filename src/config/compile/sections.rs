@@ -67,6 +67,7 @@ impl Compiler<'_> {
             h2c,
             proxy_protocol: table.flag("proxy_protocol").unwrap_or(false),
             tls,
+            certificates: std::mem::take(&mut self.ends),
         })
     }
 

@@ -6,12 +6,12 @@ use super::steps::{Compiled, Shared, encoding, hash};
 use super::values::told;
 use crate::config::grammar;
 use crate::config::shape;
-use crate::config::tree::Table;
+use crate::config::tree::{Node, Table};
 use crate::verify::algorithm::{Algorithm, Salt, SignatureFormat, VerifyingKey};
-use crate::verify::format::{Field, Format};
+use crate::verify::format::{Field, Format, MAX_SIGNATURES};
 use crate::verify::signed::{MacKey, Prover, Signature};
-use crate::verify::template::Template;
-use crate::verify::{Freshness, Hash, Held, Place, Ring, Step, Unit};
+use crate::verify::template::{Template, TemplateError};
+use crate::verify::{Encoding, Freshness, Hash, Held, Place, Ring, Step, Unit};
 
 /// How old a signed timestamp may be where nothing else is said: what Standard Webhooks, Stripe
 /// and Slack prescribe.
@@ -139,8 +139,25 @@ impl Compiler<'_> {
         label: &'static str,
         authenticates: bool,
     ) -> Option<Compiled> {
-        let place = self.place(table);
+        let places = self.places(table);
+        let for_each = self.for_each(table);
+        let key_id = match table.table("key_id").map(|rule| self.optional_place(rule)) {
+            None => None,
+            // What is wrong was reported.
+            Some(None | Some(None)) => return None,
+            Some(Some(place)) => place,
+        };
         let format = self.format(table)?;
+        if let (Some(_), true, Some(entry)) =
+            (&key_id, format.has(Field::KeyId), table.entry("key_id"))
+        {
+            self.problems.error(
+                entry.name_span,
+                "the name of the key stands in `format` and in a place of its own",
+                "which of the two?",
+                "keep one of them",
+            );
+        }
         let freshness = self.freshness(table, &format, &message);
         let id = if message.has_id() && !format.has(Field::Id) {
             let Some(header) = &shared.id_header else {
@@ -158,12 +175,14 @@ impl Compiler<'_> {
         };
         Some(Compiled {
             step: Step::Signature(Box::new(Signature {
-                place: place?,
+                places: places?,
                 format,
                 encoding: encoding(table),
                 message,
                 id,
+                key_id,
                 freshness: freshness?,
+                for_each: for_each?,
                 prover,
                 label,
             })),
@@ -173,48 +192,144 @@ impl Compiler<'_> {
         })
     }
 
-    fn format(&mut self, table: &Table) -> Option<Format> {
-        let Some(node) = table.get("format") else {
-            return Format::compile("{signature}").ok();
-        };
-        match Format::compile(node.text()?) {
-            Ok(format) => Some(format),
-            Err(error) => {
-                let said = error.to_string();
-                let (message, fix) = told(
-                    &said,
-                    "write it as the provider's header looks, for example \"t={timestamp},v1={signature}\"",
-                );
-                self.problems.error(node.span, message, "not a format", fix);
-                None
+    /// Where signatures stand: several headers, or one of the places.
+    fn places(&mut self, table: &Table) -> Option<Vec<Place>> {
+        let headers = table.one_or_many("header");
+        let numbered = |node: &Node| node.text().is_some_and(|text| text.contains("{n}"));
+        if headers.len() < 2 && !headers.iter().any(numbered) {
+            // A list of one is that one.
+            return match headers {
+                [only] if table.list("header").is_some() => {
+                    Some(vec![Place::Header(self.header_of(only, only.text()?)?)])
+                }
+                _ => Some(vec![self.place(table)?]),
+            };
+        }
+        let mut places = Vec::new();
+        for node in headers {
+            let text = node.text()?;
+            if numbered(node) {
+                for number in 1..=MAX_SIGNATURES {
+                    let name = text.replace("{n}", &number.to_string());
+                    places.push(Place::Header(self.header_of(node, &name)?));
+                }
+            } else {
+                places.push(Place::Header(self.header_of(node, text)?));
             }
+        }
+        Some(places)
+    }
+
+    fn format(&mut self, table: &Table) -> Option<Format> {
+        let format = match (table.get("format"), table.table("format")) {
+            (None, _) => Format::compile("{signature}").ok(),
+            (Some(_), Some(rule)) => self.json_format(rule),
+            (Some(node), None) => {
+                let texts: Vec<&str> = table
+                    .one_or_many("format")
+                    .iter()
+                    .filter_map(Node::text)
+                    .collect();
+                if texts.is_empty() {
+                    return None;
+                }
+                match Format::first_of(&texts) {
+                    Ok(format) => Some(format),
+                    Err(error) => {
+                        let said = error.to_string();
+                        let (message, fix) = told(
+                            &said,
+                            "write it as the provider's header looks, for example \"t={timestamp},v1={signature}\"",
+                        );
+                        self.problems.error(node.span, message, "not a format", fix);
+                        None
+                    }
+                }
+            }
+        }?;
+        let Some(node) = table.get("groups") else {
+            return Some(format);
+        };
+        let mut characters = node.text()?.chars();
+        let (Some(separator), None) = (characters.next(), characters.next()) else {
+            self.problems.error(
+                node.span,
+                "`groups` is one character",
+                "not one character",
+                "write the one between the values, as in \" \" or \",\"",
+            );
+            return None;
+        };
+        Some(format.grouped(separator))
+    }
+
+    fn json_format(&mut self, rule: &Table) -> Option<Format> {
+        let encoding = match rule.text("encoding") {
+            Some("base64") => Some(Encoding::Base64),
+            Some("base64url") => Some(Encoding::Base64Url),
+            Some("hex") => Some(Encoding::Hex),
+            _ => None,
+        };
+        let mut fields = Vec::new();
+        for field in Field::ALL {
+            if let Some(node) = rule.get(field.name()) {
+                fields.push((field, self.pointer(node)?));
+            }
+        }
+        if !fields.iter().any(|(field, _)| *field == Field::Signature) {
+            self.problems.error(
+                rule.span,
+                "a format needs the pointer to the `signature`",
+                "no `signature`",
+                "add `signature = \"/signature\"`",
+            );
+            return None;
+        }
+        Some(Format::json(encoding, fields))
+    }
+
+    /// The `message` of a step, or of a table in it.
+    pub(super) fn message(&mut self, table: &Table, shared: &Shared<'_>) -> Option<Template> {
+        match table.get("message") {
+            None => Template::compile("{body}", &shared.constants).ok(),
+            Some(node) => self.template(node, shared),
         }
     }
 
-    fn message(&mut self, table: &Table, shared: &Shared<'_>) -> Option<Template> {
-        let Some(node) = table.get("message") else {
-            return Template::compile("{body}", None).ok();
+    /// A text with variables of the request.
+    pub(super) fn template(&mut self, node: &Node, shared: &Shared<'_>) -> Option<Template> {
+        let error = match Template::compile(node.text()?, &shared.constants) {
+            Ok(template) => return Some(template),
+            Err(error) => error,
         };
-        match Template::compile(node.text()?, shared.keys.text("public_url")) {
-            Ok(template) => Some(template),
-            Err(error) => {
-                let said = error.to_string();
-                let (fix, label) = if said.contains("`public_url`") {
-                    // A `public_url` that is no text was reported.
-                    if shared.keys.get("public_url").is_some() {
-                        return None;
-                    }
-                    let fix = "add `public_url = \"https://hooks.example.com\"` to the route";
-                    (fix, "no `public_url`")
-                } else {
-                    let fix = "write what the provider signs, for example \"{timestamp}.{body}\"";
-                    (fix, "not a message")
-                };
-                let (message, fix) = told(&said, fix);
-                self.problems.error(node.span, message, label, fix);
-                None
+        let said = error.to_string();
+        let (label, fix) = match &error {
+            // One that is no text was reported.
+            TemplateError::NeedsPublicUrl(_) if shared.keys.get("public_url").is_some() => {
+                return None;
             }
-        }
+            TemplateError::NeedsPublicUrl(_) => (
+                "no `public_url`".to_owned(),
+                "add `public_url = \"https://hooks.example.com\"` to the route".to_owned(),
+            ),
+            TemplateError::NeedsConfig(name) => {
+                let config = shared.keys.table("config");
+                if config.is_some_and(|config| config.get(name).is_some()) {
+                    return None;
+                }
+                (
+                    format!("no `config.{name}`"),
+                    format!("add `config = {{ {name} = \"…\" }}` to the route"),
+                )
+            }
+            TemplateError::Text(_) => (
+                "not a message".to_owned(),
+                "write what the provider signs, for example \"{timestamp}.{body}\"".to_owned(),
+            ),
+        };
+        let (message, fix) = told(&said, &fix);
+        self.problems.error(node.span, message, label, fix);
+        None
     }
 
     /// `Some(None)` where nothing tells the time of signing.
@@ -269,7 +384,9 @@ impl Compiler<'_> {
             return None;
         }
         let unit = match rule.and_then(|rule| rule.text("unit")) {
+            Some("float") => Unit::Float,
             Some("ms") => Unit::Milliseconds,
+            Some("rfc2822") => Unit::Rfc2822,
             Some("rfc3339") => Unit::Rfc3339,
             _ => Unit::Seconds,
         };
@@ -294,7 +411,7 @@ impl Compiler<'_> {
         let pss = matches!(algorithm, Algorithm::RsaPss(_));
         let ecdsa = matches!(
             algorithm,
-            Algorithm::EcdsaP256Sha256 | Algorithm::EcdsaP384Sha384
+            Algorithm::EcdsaP256Sha1 | Algorithm::EcdsaP256Sha256 | Algorithm::EcdsaP384Sha384
         );
         for (key, fits, of) in [
             ("salt", pss, "the rsa-pss algorithms"),

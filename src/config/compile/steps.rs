@@ -8,14 +8,18 @@ use crate::config::grammar::{self, ROUTE};
 use crate::config::shape;
 use crate::config::source::Span;
 use crate::config::tree::Table;
+use crate::json::Pointer;
 use crate::secret::Secret;
 use crate::verify::shared::{ApiKey, Basic, Bearer};
+use crate::verify::template::Constants;
 use crate::verify::{Encoding, Hash, Place, Ring, Step};
 
 /// What the steps of a route share.
 pub(super) struct Shared<'t> {
     /// The provider's keys overlaid by the route's.
     pub(super) keys: &'t Table,
+    /// What a message may name of the route itself.
+    pub(super) constants: Constants,
     /// Where the event id stands when in a header: `{id}` of a message means it.
     pub(super) id_header: Option<HeaderName>,
     /// The span to blame for what is not there.
@@ -51,12 +55,38 @@ impl Compiler<'_> {
     fn api_key(&mut self, table: &Table, shared: &Shared<'_>) -> Option<Compiled> {
         let place = self.place(table);
         let secrets = self.step_secrets(table, shared);
-        let (place, secrets) = (place?, secrets?);
+        let for_each = self.for_each(table);
+        let (place, secrets, for_each) = (place?, secrets?, for_each?);
+        let written = match table.text("encoding") {
+            Some("base64") => Some(Encoding::Base64),
+            Some("hex") => Some(Encoding::Hex),
+            _ => None,
+        };
+        let secrets = match written {
+            None => secrets,
+            Some(encoding) => {
+                let write = |secret: &Secret| encoding.encode(secret.expose()).into_bytes();
+                let held = secrets.all().iter();
+                Ring::new(
+                    held.map(|held| held.with(Secret::new(write(&held.key))))
+                        .collect(),
+                )
+            }
+        };
+        if let (Place::Query(_), Some(entry)) = (&place, table.entry("query")) {
+            self.problems.warning(
+                entry.name_span,
+                "the key stands in the URL, where logs and histories keep it",
+                "weak",
+                "let the provider send it in a header, if it can",
+            );
+        }
         let prefix = table.text("prefix").unwrap_or_default().to_owned();
         let credential = place.clone();
         Some(Compiled {
             step: Step::ApiKey(ApiKey {
                 place,
+                for_each,
                 prefix,
                 secrets,
             }),
@@ -114,6 +144,34 @@ impl Compiler<'_> {
         })
     }
 
+    /// The array whose every element is verified; `Some(None)` where there is none.
+    #[expect(clippy::option_option, reason = "wrong, absent, and there")]
+    pub(super) fn for_each(&mut self, table: &Table) -> Option<Option<Pointer>> {
+        let Some(node) = table.get("for_each") else {
+            return Some(None);
+        };
+        let pointer = self.pointer(node)?;
+        if pointer.is_of_many() {
+            self.problems.error(
+                node.span,
+                "`for_each` is a pointer to one array",
+                "`*` stands for several",
+                "write the pointer to the array, without `*`",
+            );
+            return None;
+        }
+        if table.get("json").is_none() {
+            self.problems.error(
+                node.span,
+                "`for_each` needs the proof of each element to stand in it",
+                "no `json`",
+                "add `json = \"/…\"`, a pointer that starts at the element",
+            );
+            return None;
+        }
+        Some(Some(pointer))
+    }
+
     /// Where the credential stands: exactly one of the places.
     pub(super) fn place(&mut self, table: &Table) -> Option<Place> {
         if let Some(place) = self.optional_place(table) {
@@ -166,7 +224,11 @@ impl Compiler<'_> {
         if table.get("secret").is_none() {
             self.used.insert("secret");
         }
-        Some(self.secrets(node, encoding))
+        Some(self.secrets(
+            node,
+            table.text("secret_prefix").unwrap_or_default(),
+            encoding,
+        ))
     }
 
     /// Reports that neither the step nor the route has `key`, unless it is only misspelt.

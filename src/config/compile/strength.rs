@@ -4,6 +4,7 @@ use super::Compiler;
 use crate::config::grammar::ROUTE;
 use crate::config::shape;
 use crate::config::tree::{Node, Table};
+use crate::verify::template::Cover;
 use crate::verify::{Plan, Step};
 
 impl Compiler<'_> {
@@ -89,11 +90,25 @@ impl Compiler<'_> {
         let steps = || plan.groups.iter().flatten();
         let signed = steps().any(|step| matches!(step, Step::Signature(_)));
         let covered = steps().any(|step| match step {
-            Step::Signature(signature) => signature.message.covers_body(),
-            Step::Jwt(token) => token.body_hash.is_some(),
+            Step::Signature(signature) => {
+                signature.for_each.is_none() && signature.message.cover() == Cover::Whole
+            }
+            Step::Jwt(token) => token.covers_body(),
             Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) => false,
         });
-        if signed && !covered {
+        let checksum = steps().any(|step| {
+            matches!(step, Step::Signature(signature)
+                if signature.message.cover() == Cover::Checksum)
+        });
+        if checksum && !covered {
+            let node = own.get("provider").or_else(|| own.get("path"));
+            self.problems.warning(
+                node.map_or(own.span, |node| node.span),
+                "only a checksum of the body is signed: another body with the same one can be made",
+                "body not signed",
+                "ask the provider for a signature of the body; until then let TLS end here",
+            );
+        } else if signed && !covered {
             let node = own.get("provider").or_else(|| own.get("path"));
             self.problems.warning(
                 node.map_or(own.span, |node| node.span),

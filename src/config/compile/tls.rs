@@ -69,6 +69,10 @@ impl Compiler<'_> {
             None => None,
         };
         let (chain, key) = (chain?, key?);
+        self.ends = chain
+            .iter()
+            .filter_map(|certificate| super::validity::end(certificate))
+            .collect();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let versions: &[_] = if table.text("min_version") == Some("1.3") {
             &MODERN

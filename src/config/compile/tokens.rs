@@ -7,8 +7,9 @@ use super::steps::{Compiled, Shared, encoding, hash};
 use crate::config::grammar::{self, BODY_HASH};
 use crate::config::shape;
 use crate::config::source::Span;
-use crate::config::tree::{Node, Table, Value};
+use crate::config::tree::{Node, Table};
 use crate::verify::jwt::{ALGORITHMS, BodyHash, Jwt, Key, Known};
+use crate::verify::template::Template;
 use crate::verify::{Held, Place, Ring, Step};
 
 /// How far two clocks may differ (RFC 7519 §4.1.4: "no more than a few minutes").
@@ -16,7 +17,12 @@ const LEEWAY: std::time::Duration = std::time::Duration::from_secs(60);
 
 impl Compiler<'_> {
     pub(super) fn jwt(&mut self, table: &Table, shared: &Shared<'_>) -> Option<Compiled> {
-        let header = self.header_or(table, "header", http::header::AUTHORIZATION)?;
+        let place = match self.optional_place(table) {
+            Some(place) => place?,
+            None if table.flag("body") == Some(true) => Place::Body,
+            None => Place::Header(http::header::AUTHORIZATION),
+        };
+        let in_header = matches!(place, Place::Header(_));
         let names: Vec<&str> = table
             .list("algorithms")
             .unwrap_or_default()
@@ -66,46 +72,118 @@ impl Compiler<'_> {
             );
         }
         self.positive(table, "max_age", "every token would be too old");
-        let body_hash = match table.table("body_hash") {
-            None => None,
-            Some(rule) => {
-                if shape::lacks(rule, &BODY_HASH, "claim") {
-                    self.problems.error(
-                        rule.span,
-                        "`body_hash` needs the name of the `claim`",
-                        "no claim",
-                        "add `claim = \"…\"` as the provider's documentation names it",
-                    );
-                }
-                Some(BodyHash {
-                    claim: self.field_name(rule, "claim")?,
-                    hash: hash(rule),
-                    encoding: encoding(rule),
-                })
-            }
-        };
-        let challenge = (header == http::header::AUTHORIZATION).then_some("Bearer");
+        let detached = table.flag("detached") == Some(true);
+        if detached {
+            self.no_claims(table);
+        }
+        let mut body_hash = Vec::new();
+        for node in table.one_or_many("body_hash") {
+            body_hash.push(self.body_hash(node.table()?, shared)?);
+        }
+        let issuers = self.expected(table, "issuer", shared)?;
+        let audiences = self.expected(table, "audience", shared)?;
+        let challenge =
+            matches!(&place, Place::Header(name) if *name == http::header::AUTHORIZATION)
+                .then_some("Bearer");
         let required = table.list("required_claims").map_or_else(
             || vec!["exp".to_owned()],
             |list| list.iter().filter_map(Node::text).map(Into::into).collect(),
         );
+        let issued_at = match table.get("issued_at") {
+            Some(_) => self.field_name(table, "issued_at")?,
+            None => "iat".to_owned(),
+        };
+        let prefix = if in_header && !detached {
+            "Bearer "
+        } else {
+            ""
+        };
         Some(Compiled {
+            // A detached signature is good for this body only: the app may check it once more.
+            credential: (!detached).then(|| place.clone()),
             step: Step::Jwt(Box::new(Jwt {
-                header: header.clone(),
-                prefix: table.text("prefix").unwrap_or("Bearer ").to_owned(),
+                place,
+                prefix: table.text("prefix").unwrap_or(prefix).to_owned(),
                 algorithms,
-                issuers: texts(table, "issuer"),
-                audiences: texts(table, "audience"),
+                detached,
+                issuers,
+                audiences,
                 required,
                 leeway: table.duration("leeway").unwrap_or(LEEWAY),
+                issued_at,
                 max_age: table.duration("max_age"),
                 body_hash,
                 keys: Ring::new(keys),
             })),
             authenticates: true,
-            credential: Some(Place::Header(header)),
             challenge,
         })
+    }
+
+    /// Reports keys about claims where the payload is the body.
+    fn no_claims(&mut self, table: &Table) {
+        for key in ["issuer", "audience", "required_claims", "body_hash"] {
+            if let Some(entry) = table.entry(key) {
+                self.problems.error(
+                    entry.name_span,
+                    format!("a detached token has no claims, so `{key}` would do nothing"),
+                    "has no effect",
+                    "remove it; the signature covers the whole body",
+                );
+            }
+        }
+    }
+
+    fn body_hash(&mut self, rule: &Table, shared: &Shared<'_>) -> Option<BodyHash> {
+        if shape::lacks(rule, &BODY_HASH, "claim") {
+            self.problems.error(
+                rule.span,
+                "`body_hash` needs the name of the `claim`",
+                "no claim",
+                "add `claim = \"…\"` as the provider's documentation names it",
+            );
+        }
+        let claim = self.field_name(rule, "claim");
+        let message = self.message(rule, shared)?;
+        if message.has_secret() || message.has_timestamp() || message.has_id() {
+            self.problems.error(
+                rule.get("message").map_or(rule.span, |node| node.span),
+                "a token has no `{timestamp}`, `{id}` or `{secret}` to hash",
+                "not there",
+                "write what the claim is the hash of, for example \"{url}\"",
+            );
+            return None;
+        }
+        Some(BodyHash {
+            claim: claim?,
+            hash: hash(rule),
+            encoding: encoding(rule),
+            message,
+        })
+    }
+
+    /// One text or a list of them, each of which may hold variables of the head.
+    fn expected(&mut self, table: &Table, key: &str, shared: &Shared<'_>) -> Option<Vec<Template>> {
+        let mut expected = Vec::new();
+        for node in table.one_or_many(key) {
+            let text = node.text()?;
+            if !text.contains('{') {
+                expected.push(Template::literal(text));
+                continue;
+            }
+            let template = self.template(node, shared)?;
+            if !template.is_of_head() {
+                self.problems.error(
+                    node.span,
+                    format!("`{key}` is compared before the body is read"),
+                    "not known yet",
+                    "use `{url}`, `{path}`, `{header:X}`, `{query:x}` or `{config:x}`",
+                );
+                return None;
+            }
+            expected.push(template);
+        }
+        Some(expected)
     }
 
     /// Every key the step names, else the route's: a secret, a public key, a key set.
@@ -131,7 +209,11 @@ impl Compiler<'_> {
             if !own {
                 self.used.insert("secret");
             }
-            let secrets = self.secrets(node, encoding);
+            let secrets = self.secrets(
+                node,
+                table.text("secret_prefix").unwrap_or_default(),
+                encoding,
+            );
             all &= secrets.all().len() == sources(node).len();
             keys.extend(
                 secrets
@@ -162,14 +244,5 @@ impl Compiler<'_> {
             self.needs(table, shared, wanted);
         }
         all.then_some((keys, first?))
-    }
-}
-
-/// One text or a list of them.
-fn texts(table: &Table, key: &str) -> Vec<String> {
-    match table.get(key).map(|node| &node.value) {
-        Some(Value::Text(only)) => vec![only.clone()],
-        Some(Value::List(list)) => list.iter().filter_map(Node::text).map(Into::into).collect(),
-        _ => Vec::new(),
     }
 }

@@ -77,11 +77,16 @@ impl Compiler<'_> {
     /// A header name of the configuration.
     pub(super) fn header(&mut self, table: &Table, key: &str) -> Option<HeaderName> {
         let node = table.get(key)?;
-        let text = node.text()?;
+        self.header_of(node, node.text()?)
+    }
+
+    /// A header name of the configuration that is made of the text at `node`.
+    pub(super) fn header_of(&mut self, node: &Node, text: &str) -> Option<HeaderName> {
         let name = HeaderName::try_from(text).ok();
         if name.is_none() {
-            let bare = text.trim().trim_end_matches(':');
-            let fix = if HeaderName::try_from(bare).is_ok() {
+            let written = node.text().unwrap_or(text);
+            let bare = written.trim().trim_end_matches(':');
+            let fix = if HeaderName::try_from(bare.replace("{n}", "1")).is_ok() {
                 format!("write \"{bare}\"")
             } else {
                 "write the name alone, as in \"X-Signature\"".to_owned()

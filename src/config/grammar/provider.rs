@@ -24,6 +24,12 @@ macro_rules! provider_keys {
             key("secret", Kind::Secret, "", "The shared secret of steps that name none."),
             key("public_key", Kind::Secret, "", "The public key of steps that name none."),
             key("username", Kind::Text, "", "The user name of basic steps that name none."),
+            key(
+                "config",
+                Kind::TextTable,
+                "",
+                "Constants of this route for {config:name}: an id that the provider gave you.",
+            ),
             key("event", Kind::Table(&EVENT), "", "Where the event is described."),
             key("samples", Kind::TextTable, "", "Sample bodies for send, by event type."),
             key(
@@ -134,9 +140,15 @@ pub static EVENT_SOURCE: Section = Section {
     keys: &[
         key(
             "json",
-            Kind::Text,
+            Kind::OneOrMany(&Kind::Text),
             "",
-            "A JSON Pointer into the body; * is every element.",
+            "A JSON Pointer into the body; * is every element. Of several the values are joined.",
+        ),
+        key(
+            "separator",
+            Kind::Text,
+            ".",
+            "What is put between the values of several pointers.",
         ),
         key("header", Kind::Text, "", "A header."),
         key("claim", Kind::Text, "", "A claim of the verified JWT."),

@@ -28,13 +28,54 @@ pub static TIMESTAMP: Section = Section {
         QUERY,
         key(
             "unit",
-            Kind::OneOf(&["s", "ms", "rfc3339"]),
+            Kind::OneOf(&["s", "ms", "float", "rfc3339", "rfc2822"]),
             "s",
             "How the time is written.",
         ),
     ],
     choice: Choice::AtMostOne(&["header", "json", "form", "query"]),
 };
+
+/// Where the name of a key stands.
+static KEY_PLACE: Section = Section {
+    name: "key_id",
+    doc: "Where the name of the key stands.",
+    keys: &[HEADER, QUERY, JSON, FORM],
+    choice: Choice::ExactlyOne(&["header", "query", "json", "form"]),
+};
+
+/// `format` of a value that is a JSON document.
+static FORMAT_JSON: Section = section(
+    "format",
+    "JSON Pointers into the value, which is a JSON document.",
+    &[
+        key(
+            "encoding",
+            Kind::OneOf(&["none", "base64", "base64url", "hex"]),
+            "none",
+            "How the document is written.",
+        ),
+        key("signature", Kind::Text, "", "The pointer to the signature."),
+        key(
+            "timestamp",
+            Kind::Text,
+            "",
+            "The pointer to the time of signing.",
+        ),
+        key(
+            "id",
+            Kind::Text,
+            "",
+            "The pointer to the id of the message.",
+        ),
+        key(
+            "key_id",
+            Kind::Text,
+            "",
+            "The pointer to the name of the key.",
+        ),
+    ],
+);
 
 static API_KEY: Section = Section {
     name: "api_key",
@@ -44,7 +85,14 @@ static API_KEY: Section = Section {
         HEADER,
         QUERY,
         JSON,
+        FOR_EACH,
         key("prefix", Kind::Text, "", "What stands before the key."),
+        key(
+            "encoding",
+            Kind::OneOf(&["text", "base64", "hex"]),
+            "text",
+            "How a request writes the secret.",
+        ),
         SECRET,
     ],
     choice: Choice::AtMostOne(&["header", "query", "json"]),
@@ -79,7 +127,8 @@ static DIGEST: Section = Section {
     name: "digest",
     doc: "A hash of the message. Without {secret} in `message` anyone can compute it.",
     keys: &[
-        SCHEME, HASH, HEADER, QUERY, JSON, FORM, FORMAT, ENCODING, MESSAGE, TIME, TOLERANCE, SECRET,
+        SCHEME, HASH, HEADERS, QUERY, JSON, FORM, FOR_EACH, FORMAT, GROUPS, ENCODING, KEY_ID,
+        MESSAGE, TIME, TOLERANCE, SECRET,
     ],
     choice: PLACE,
 };
@@ -90,13 +139,17 @@ static HMAC: Section = Section {
     keys: &[
         SCHEME,
         HASH,
-        HEADER,
+        HEADERS,
         QUERY,
         JSON,
         FORM,
+        FOR_EACH,
         FORMAT,
+        GROUPS,
         ENCODING,
+        KEY_ID,
         MESSAGE,
+        SECRET_PREFIX,
         SECRET_ENCODING,
         TIME,
         TOLERANCE,
@@ -105,10 +158,10 @@ static HMAC: Section = Section {
     choice: PLACE,
 };
 
-static JWT: Section = section(
-    "jwt",
-    "A signed JSON Web Token (RFC 7519).",
-    &[
+static JWT: Section = Section {
+    name: "jwt",
+    doc: "A signed JSON Web Token (RFC 7519).",
+    keys: &[
         SCHEME,
         key(
             "header",
@@ -116,11 +169,21 @@ static JWT: Section = section(
             "Authorization",
             "The header that carries the token.",
         ),
+        QUERY,
+        JSON,
+        FORM,
+        key("body", Kind::Flag, "false", "The whole body is the token."),
         key(
             "prefix",
             Kind::Text,
             "Bearer ",
-            "What stands before the token.",
+            "What stands before the token; in another place than a header nothing does.",
+        ),
+        key(
+            "detached",
+            Kind::Flag,
+            "false",
+            "The payload is the body (RFC 7515 F, RFC 7797): there are no claims.",
         ),
         key(
             "algorithms",
@@ -135,13 +198,13 @@ static JWT: Section = section(
             "issuer",
             TEXT_OR_TEXTS,
             "",
-            "The issuer the token must name.",
+            "The issuer the token must name; may hold variables as a message does.",
         ),
         key(
             "audience",
             TEXT_OR_TEXTS,
             "",
-            "The audience the token must name.",
+            "The audience the token must name; may hold variables, as in {url}.",
         ),
         key(
             "required_claims",
@@ -157,17 +220,25 @@ static JWT: Section = section(
         ),
         key("max_age", Kind::Duration, "", "How old a token may be."),
         key(
-            "body_hash",
-            Kind::Table(&BODY_HASH),
-            "",
-            "The claim that covers the body.",
+            "issued_at",
+            Kind::Text,
+            "iat",
+            "The claim that tells when it was signed; where detached, the header's parameter.",
         ),
+        key(
+            "body_hash",
+            Kind::OneOrMany(&Kind::Table(&BODY_HASH)),
+            "",
+            "The claim that covers the body, or another part of the request.",
+        ),
+        SECRET_PREFIX,
         SECRET_ENCODING,
         key("jwks", Kind::Secret, "", "A key set (RFC 7517)."),
         SECRET,
         PUBLIC_KEY,
     ],
-);
+    choice: Choice::AtMostOne(&["header", "query", "json", "form", "body"]),
+};
 
 static SIGNATURE: Section = Section {
     name: "signature",
@@ -184,6 +255,7 @@ static SIGNATURE: Section = Section {
                 "rsa-pkcs1-sha256",
                 "rsa-pkcs1-sha384",
                 "rsa-pkcs1-sha512",
+                "ecdsa-p256-sha1",
                 "ecdsa-p256-sha256",
                 "ecdsa-p384-sha384",
                 "ed25519",
@@ -191,12 +263,15 @@ static SIGNATURE: Section = Section {
             "",
             "The algorithm.",
         ),
-        HEADER,
+        HEADERS,
         QUERY,
         JSON,
         FORM,
+        FOR_EACH,
         FORMAT,
+        GROUPS,
         ENCODING,
+        KEY_ID,
         MESSAGE,
         key(
             "salt",
@@ -224,7 +299,12 @@ static SIGNATURE: Section = Section {
 pub static BODY_HASH: Section = section(
     "body_hash",
     "The claim that covers the body.",
-    &[key("claim", Kind::Text, "", "The claim."), HASH, ENCODING],
+    &[
+        key("claim", Kind::Text, "", "The claim."),
+        HASH,
+        ENCODING,
+        key("message", Kind::Text, "{body}", "What is hashed."),
+    ],
 );
 
 const PLACE: Choice = Choice::AtMostOne(&["header", "query", "json", "form"]);
@@ -263,17 +343,48 @@ const JSON: Key = key(
     "The JSON Pointer into the body to it.",
 );
 const FORM: Key = key("form", Kind::Text, "", "The form field that carries it.");
+const HEADERS: Key = key(
+    "header",
+    Kind::OneOrMany(&Kind::Text),
+    "",
+    "The header that carries the proof, or several; {n} counts from 1, as in X-Signature-{n}.",
+);
+const FOR_EACH: Key = key(
+    "for_each",
+    Kind::Text,
+    "",
+    "The JSON Pointer to an array: each of its elements must pass, and pointers start there.",
+);
+const GROUPS: Key = key(
+    "groups",
+    Kind::Text,
+    "",
+    "The character between several values in one place, each written as `format` says.",
+);
+const KEY_ID: Key = key(
+    "key_id",
+    Kind::Table(&KEY_PLACE),
+    "",
+    "Where the name of the key stands, if not in `format`.",
+);
+const SECRET_PREFIX: Key = key(
+    "secret_prefix",
+    Kind::Text,
+    "",
+    "Taken off the secret, where it stands, before it is decoded.",
+);
 const HASH: Key = key(
     "hash",
     Kind::OneOf(&["sha256", "sha1", "sha384", "sha512"]),
     "sha256",
     "The hash.",
 );
+const FORMATS: Kind = Kind::Either(&[Kind::OneOrMany(&Kind::Text), Kind::Table(&FORMAT_JSON)]);
 const FORMAT: Key = key(
     "format",
-    Kind::Text,
+    FORMATS,
     "{signature}",
-    "How the header is written, with {signature}, {timestamp}, {id}, {key_id}.",
+    "How it is written, with {signature}, {timestamp}, {id}, {key_id}, {any}; of a list the first that fits.",
 );
 const ENCODING: Key = key(
     "encoding",
@@ -284,7 +395,7 @@ const ENCODING: Key = key(
 const MESSAGE: Key = key("message", Kind::Text, "{body}", "What was signed.");
 const SECRET_ENCODING: Key = key(
     "secret_encoding",
-    Kind::OneOf(&["text", "hex", "base64", "whsec"]),
+    Kind::OneOf(&["text", "hex", "base64", "whsec", "sha1"]),
     "text",
     "How the bytes of the secret are written.",
 );

@@ -299,7 +299,7 @@ fn a_signature_in_the_body_is_found_in_its_place_only() {
             "{signature}",
             "{json:/a}",
         );
-        step.place = place;
+        step.places = vec![place];
         plan(vec![vec![signed(step)]])
     };
     let pointer = crate::json::Pointer::parse("/sig").unwrap();
@@ -348,7 +348,7 @@ fn a_signature_in_the_body_is_found_in_its_place_only() {
         "{signature}",
         "{method}",
     );
-    step.place = Place::Form("sig".into());
+    step.places = vec![Place::Form("sig".into())];
     let form = plan(vec![vec![signed(step)]]);
     let mut request = body(format!(r#"{{"note":"&sig={}&"}}"#, mac(b"POST")));
     assert_eq!(

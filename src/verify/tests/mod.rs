@@ -33,7 +33,7 @@ use super::algorithm::{Algorithm, Salt, SignatureFormat, VerifyingKey};
 use super::format::Format;
 use super::public_key::{Material, PublicKey};
 use super::signed::{MacKey, Prover, Signature};
-use super::template::Template;
+use super::template::{Constants, Template};
 use super::{Body, Encoding, Hash, Head, Held, Moment, Place, Plan, Ring, Step, Verified};
 use crate::rejection::Rejection;
 use crate::secret::Secret;
@@ -111,7 +111,7 @@ fn raw_rsa(der: &[u8]) -> RsaPrivateKey {
 
 fn pair_of(algorithm: Algorithm) -> &'static Pair {
     match algorithm {
-        Algorithm::EcdsaP256Sha256 => &P256,
+        Algorithm::EcdsaP256Sha1 | Algorithm::EcdsaP256Sha256 => &P256,
         Algorithm::EcdsaP384Sha384 => &P384,
         Algorithm::Ed25519 => &ED25519,
         Algorithm::RsaPkcs1(_) | Algorithm::RsaPss(_) => &RSA,
@@ -174,15 +174,25 @@ fn public_key(
 
 fn step(prover: Prover, encoding: Encoding, format: &str, message: &str) -> Signature {
     Signature {
-        place: Place::Header(SIGNATURE),
+        places: vec![Place::Header(SIGNATURE)],
         format: Format::compile(format).unwrap(),
         encoding,
-        message: Template::compile(message, Some("https://hooks.example.com")).unwrap(),
+        message: template(message),
         id: None,
+        key_id: None,
         freshness: None,
+        for_each: None,
         prover,
         label: "test",
     }
+}
+
+fn template(message: &str) -> Template {
+    let constants = Constants {
+        public_url: Some("https://hooks.example.com".into()),
+        config: [("account".into(), "acct_7".into())].into(),
+    };
+    Template::compile(message, &constants).unwrap()
 }
 
 fn signed(step: Signature) -> Step {

@@ -114,7 +114,9 @@ proptest! {
         for algorithm in Algorithm::ALL {
             let ways: Vec<_> = match algorithm {
                 Algorithm::RsaPss(_) => pss.map(|salt| (salt, SignatureFormat::Der)).to_vec(),
-                Algorithm::EcdsaP256Sha256 | Algorithm::EcdsaP384Sha384 => {
+                Algorithm::EcdsaP256Sha1
+                | Algorithm::EcdsaP256Sha256
+                | Algorithm::EcdsaP384Sha384 => {
                     forms.map(|form| (Salt::Auto, form)).to_vec()
                 }
                 Algorithm::Ed25519 | Algorithm::RsaPkcs1(_) => {
@@ -225,19 +227,25 @@ fn token(name: &str, body_hash: bool) -> (Plan, Option<&'static Pair>) {
         |pair| Key::public(&pair.public),
     );
     let step = Jwt {
-        header: http::header::AUTHORIZATION,
+        place: Place::Header(http::header::AUTHORIZATION),
         prefix: "Bearer ".into(),
         algorithms: vec![known],
-        issuers: vec!["issuer".into()],
+        detached: false,
+        issuers: vec![Template::literal("issuer")],
         audiences: Vec::new(),
         required: vec!["exp".into()],
         leeway: Duration::ZERO,
+        issued_at: "iat".into(),
         max_age: None,
-        body_hash: body_hash.then(|| BodyHash {
-            claim: "body".into(),
-            hash: Hash::Sha256,
-            encoding: Encoding::Hex,
-        }),
+        body_hash: body_hash
+            .then(|| BodyHash {
+                claim: "body".into(),
+                hash: Hash::Sha256,
+                encoding: Encoding::Hex,
+                message: template("{body}"),
+            })
+            .into_iter()
+            .collect(),
         keys: ring(key),
     };
     (plan(vec![vec![Step::Jwt(Box::new(step))]]), pair)

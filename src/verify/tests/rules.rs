@@ -356,6 +356,7 @@ fn a_key_id_selects_among_the_keys_and_adds_none() {
 fn api_key(name: &'static str) -> Step {
     Step::ApiKey(ApiKey {
         place: Place::Header(HeaderName::from_static(name)),
+        for_each: None,
         prefix: String::new(),
         secrets: ring(secret(b"the-api-key")),
     })
@@ -364,6 +365,7 @@ fn api_key(name: &'static str) -> Step {
 fn body_key() -> Step {
     Step::ApiKey(ApiKey {
         place: Place::json(crate::json::Pointer::parse("/key").unwrap()),
+        for_each: None,
         prefix: String::new(),
         secrets: ring(secret(b"the-body-key")),
     })
@@ -558,6 +560,7 @@ fn static_credentials_are_taken_verbatim() {
     }
     let mut query = ApiKey {
         place: Place::Query("key".into()),
+        for_each: None,
         prefix: String::new(),
         secrets: ring(secret(b"a+b c")),
     };

@@ -10,18 +10,20 @@ const LEEWAY: i64 = 60;
 
 fn keyed(names: &[&str], keys: Ring<Key>) -> Jwt {
     Jwt {
-        header: http::header::AUTHORIZATION,
+        place: Place::Header(http::header::AUTHORIZATION),
         prefix: "Bearer ".into(),
         algorithms: ALGORITHMS
             .iter()
             .filter(|known| names.contains(&known.name))
             .collect(),
-        issuers: vec!["prove".into()],
+        detached: false,
+        issuers: vec![Template::literal("prove")],
         audiences: Vec::new(),
         required: vec!["exp".into()],
         leeway: Duration::from_secs(60),
+        issued_at: "iat".into(),
         max_age: None,
-        body_hash: None,
+        body_hash: Vec::new(),
         keys,
     }
 }
@@ -164,7 +166,7 @@ fn the_claims_that_the_library_gets_wrong() {
 #[test]
 fn an_audience_is_one_of_ours_or_the_token_is_not_for_us() {
     let plan = of(Jwt {
-        audiences: vec!["us".into(), "also us".into()],
+        audiences: vec![Template::literal("us"), Template::literal("also us")],
         ..step()
     });
     for aud in [json!("us"), json!(["x", "also us"]), json!(["us"])] {
@@ -540,9 +542,10 @@ fn a_body_hash_binds_the_body_and_must_be_there() {
         claim: "body".into(),
         hash: Hash::Sha256,
         encoding: Encoding::Hex,
+        message: template("{body}"),
     };
     let plan = of(Jwt {
-        body_hash: Some(rule),
+        body_hash: vec![rule],
         ..step()
     });
     let right = Encoding::Hex.encode(&Hash::Sha256.of(b"{}"));

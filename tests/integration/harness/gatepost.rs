@@ -24,6 +24,7 @@ pub struct Setup {
     upstream: String,
     rest: String,
     env: Vec<(String, String)>,
+    admin: String,
     pub folder: TempDir,
 }
 
@@ -37,6 +38,7 @@ impl Setup {
             upstream: String::new(),
             rest: String::new(),
             env: Vec::new(),
+            admin: "off".into(),
             folder: TempDir::new().unwrap(),
         }
     }
@@ -56,6 +58,12 @@ impl Setup {
     /// More keys of `[upstream]`.
     pub fn upstream(mut self, toml: &str) -> Self {
         let _ = writeln!(self.upstream, "{toml}");
+        self
+    }
+
+    /// With an admin listener, on a port chosen by the system.
+    pub fn admin(mut self) -> Self {
+        self.admin = "127.0.0.1:0".into();
         self
     }
 
@@ -83,11 +91,12 @@ impl Setup {
             server,
             upstream,
             rest,
+            admin,
             ..
         } = self;
         let text = format!(
             "[server]\n{server}\n[upstream]\nurl = {url:?}\n{upstream}\n\
-             [health]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"off\"\n{rest}\n"
+             [health]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = {admin:?}\n{rest}\n"
         );
         let path = self.folder.path().join("sidecar.toml");
         std::fs::write(&path, text).unwrap();
@@ -140,6 +149,7 @@ impl Setup {
         Gatepost {
             address: address("listen").expect("the field `listen`"),
             health: address("health"),
+            admin: address("admin"),
             child,
             log,
             journal: self.journal,
@@ -210,6 +220,7 @@ impl Log {
 pub struct Gatepost {
     pub address: SocketAddr,
     pub health: Option<SocketAddr>,
+    pub admin: Option<SocketAddr>,
     pub log: Arc<Log>,
     pub journal: Arc<Journal>,
     pub folder: TempDir,
@@ -230,10 +241,27 @@ impl Gatepost {
         client::exchange(address, request.as_bytes())
     }
 
+    /// Asks the admin listener.
+    pub fn admin(&self, path: &str) -> client::Response {
+        let address = self.admin.expect("an admin listener");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        client::exchange(address, request.as_bytes())
+    }
+
+    /// A command that asks the admin listener.
+    pub fn ask(&self, words: &[&str]) -> Output {
+        let admin = self.admin.expect("an admin listener").to_string();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+        command.env_clear().current_dir(self.folder.path());
+        command.args(words).args(["--admin", &admin]);
+        command.output().unwrap()
+    }
+
     /// The log line of a request.
     pub fn line(&self, request_id: &str) -> Value {
         self.log
-            .wait(|line| line["request_id"] == request_id)
+            .wait(|line| line["msg"] == "request" && line["request_id"] == request_id)
             .expect("a log line of the request")
     }
 

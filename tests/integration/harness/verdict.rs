@@ -176,7 +176,7 @@ impl Gatepost {
         {
             let mut found = lines
                 .iter()
-                .filter(|line| line["request_id"] == *request_id);
+                .filter(|line| line["msg"] == "request" && line["request_id"] == *request_id);
             let Some(line) = found.next() else {
                 self.fail(format!("{name}: no log line"));
                 continue;

@@ -1,0 +1,135 @@
+//! What is done to a value of a message before it is signed.
+
+use md5::{Digest as _, Md5};
+
+use crate::verify::{Encoding, Hash};
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Filter {
+    /// CRC-32 (ISO 3309) in decimal: proves nothing about what it was computed from.
+    Crc32,
+    Encode(Encoding),
+    Hash(Hash),
+    Lower,
+    /// MD5 (RFC 1321): two texts with the same hash can be made.
+    Md5,
+    /// What stands before the first `?`.
+    NoQuery,
+    Trim,
+    Upper,
+}
+
+/// For messages about mistakes.
+pub(super) const NAMES: &str = "sha1, sha256, sha384, sha512, md5, crc32, hex, base64, base64url, lower, upper, trim and no_query";
+
+impl Filter {
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "base64" => Self::Encode(Encoding::Base64),
+            "base64url" => Self::Encode(Encoding::Base64Url),
+            "crc32" => Self::Crc32,
+            "hex" => Self::Encode(Encoding::Hex),
+            "lower" => Self::Lower,
+            "md5" => Self::Md5,
+            "no_query" => Self::NoQuery,
+            "sha1" => Self::Hash(Hash::Sha1),
+            "sha256" => Self::Hash(Hash::Sha256),
+            "sha384" => Self::Hash(Hash::Sha384),
+            "sha512" => Self::Hash(Hash::Sha512),
+            "trim" => Self::Trim,
+            "upper" => Self::Upper,
+            _ => return None,
+        })
+    }
+
+    pub(super) fn apply(self, value: Vec<u8>) -> Vec<u8> {
+        match self {
+            Self::Crc32 => crc32(&value).to_string().into_bytes(),
+            Self::Encode(encoding) => encoding.encode(&value).into_bytes(),
+            Self::Hash(hash) => hash.of(&value),
+            Self::Lower => value.to_ascii_lowercase(),
+            Self::Md5 => Md5::digest(&value).to_vec(),
+            Self::NoQuery => match value.iter().position(|byte| *byte == b'?') {
+                Some(at) => value.get(..at).unwrap_or_default().to_vec(),
+                None => value,
+            },
+            Self::Trim => value.trim_ascii().to_vec(),
+            Self::Upper => value.to_ascii_uppercase(),
+        }
+    }
+
+    /// Whether another value with the same result can be made.
+    pub(super) const fn is_weak(self) -> bool {
+        matches!(self, Self::Crc32 | Self::Md5)
+    }
+}
+
+/// The CRC-32 of ISO 3309 and of zlib: reflected, polynomial 0xEDB88320.
+fn crc32(bytes: &[u8]) -> u32 {
+    const TABLE: [u32; 256] = table();
+    let mut state = u32::MAX;
+    for byte in bytes {
+        let [low, ..] = state.to_le_bytes();
+        let entry = TABLE.get(usize::from(low ^ byte)).copied().unwrap_or(0);
+        state = (state >> 8) ^ entry;
+    }
+    !state
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "computed at compile time, with indexes below 256"
+)]
+const fn table() -> [u32; 256] {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < table.len() {
+        let mut entry = at as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            entry = (entry >> 1) ^ (0xEDB8_8320 * (entry & 1));
+            bit += 1;
+        }
+        table[at] = entry;
+        at += 1;
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn apply(name: &str, value: &str) -> String {
+        let value = Filter::named(name).unwrap().apply(value.into());
+        String::from_utf8(value).unwrap()
+    }
+
+    /// The check value of the CRC catalogue, and RFC 1321 §A.5.
+    #[test]
+    fn checksums_have_their_published_values() {
+        assert_eq!(apply("crc32", "123456789"), 0xCBF4_3926_u32.to_string());
+        assert_eq!(apply("crc32", ""), "0");
+        let md5 = Filter::Md5.apply(b"message digest".to_vec());
+        assert_eq!(
+            Encoding::Hex.encode(&md5),
+            "f96b697d7cb7938d525a2f31aaf161d0"
+        );
+    }
+
+    #[test]
+    fn texts_are_cut_and_cased() {
+        for (name, value, expected) in [
+            ("no_query", "https://a/b?c?d", "https://a/b"),
+            ("no_query", "https://a/b", "https://a/b"),
+            ("no_query", "?", ""),
+            ("trim", " a b\r\n", "a b"),
+            ("lower", "AbÉ", "abÉ"),
+            ("upper", "abé", "ABé"),
+        ] {
+            assert_eq!(apply(name, value), expected, "{name} {value}");
+        }
+    }
+}
