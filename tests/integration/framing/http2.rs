@@ -247,7 +247,10 @@ fn frames_that_are_no_request_are_refused() {
             "a promise",
             frame(5, END_HEADERS, 1, &[&[0, 0, 0, 2], &head[..]].concat()),
         ),
-        ("a frame over the limit", frame(DATA, 0, 0, &[b'x'; 20_000])),
+        (
+            "a frame over the limit",
+            frame(DATA, 0, 0, &vec![b'x'; 20_000]),
+        ),
         ("settings of odd size", frame(SETTINGS, 0, 0, b"12345")),
         (
             "an increment of nothing",
