@@ -5,22 +5,24 @@ use gatepost::address::proxy_protocol::{self, Parsed};
 use gatepost::address::{AddressList, ClientSource, Network, Trust};
 use gatepost::config::{self, Environment};
 use gatepost::event::{MAX_BYTES, Parts, Rules, Source, header_value};
-use gatepost::json::Pointer;
+use gatepost::form;
+use gatepost::json::{self, Pointer};
 use gatepost::route::{Pattern, is_ambiguous};
 use gatepost::secret::Secret;
-use gatepost::verify::format::Format;
+use gatepost::verify::format::{Field, Format, MAX_SIGNATURES};
 use gatepost::verify::jwt::{ALGORITHMS, Jwt, Key};
 use gatepost::verify::public_key::PublicKey;
 use gatepost::verify::template::{Constants, Template};
-use gatepost::verify::{Body, Head, Held, Moment, Place, Plan, Ring, Step};
+use gatepost::verify::{Body, Encoding, Head, Held, Moment, Place, Plan, Ring, Step};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// A target and its name: that of its corpus folder.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const ALL: [Target; 9] = [
+pub const ALL: [Target; 10] = [
     ("address", address),
+    ("batch", batch),
     ("event", event),
     ("format", format),
     ("jwt", jwt),
@@ -109,7 +111,7 @@ pub fn event(data: &[u8]) {
     }
 }
 
-/// Signature headers.
+/// Signature headers: in every shape, alone and in groups.
 pub fn format(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -122,13 +124,57 @@ pub fn format(data: &[u8]) {
         "v1,{signature} ",
         "{id}.{signature}",
         "k={key_id}:{signature}",
+        "{timestamp},{signature},",
+        "{any}|{signature}",
     ];
-    for format in shipped.into_iter().chain([format]) {
-        if let Ok(format) = Format::compile(format)
-            && let Some(parsed) = format.parse(value)
-        {
-            assert!((1..=16).contains(&parsed.signatures.len()));
+    let pointer = |text| Pointer::parse(text).expect("a pointer");
+    let fields = vec![
+        (Field::Signature, pointer("/a")),
+        (Field::KeyId, pointer("/b/0")),
+    ];
+    let documents =
+        [None, Some(Encoding::Base64)].map(|encoding| Format::json(encoding, fields.clone()));
+    let texts = shipped.into_iter().chain([format]);
+    for format in texts.flat_map(Format::compile).chain(documents) {
+        for format in [
+            format.clone().grouped(' '),
+            format.grouped(','),
+            Format::compile("{signature}").expect("a format"),
+        ] {
+            let outcome = format.parse_each(value, |parsed| {
+                assert!((1..=MAX_SIGNATURES).contains(&parsed.signatures.len()));
+                Ok::<(), ()>(())
+            });
+            assert_eq!(outcome, Ok(()));
         }
+    }
+}
+
+/// Batches and lists of pairs: what is handed out stands in the body.
+pub fn batch(data: &[u8]) {
+    for pointer in ["", "/a", "/a/b"] {
+        let pointer = Pointer::parse(pointer).expect("a pointer");
+        for element in json::elements(&pointer, data, 3).unwrap_or_default() {
+            assert!(
+                data.windows(element.len())
+                    .any(|part| part == element.as_bytes())
+            );
+        }
+    }
+    if let Some(pairs) = form::pairs(data, 8) {
+        assert!(pairs.len() <= 8);
+        let written: Vec<String> = pairs
+            .iter()
+            .map(|(name, value)| {
+                format!(
+                    "{}={}",
+                    form::percent_encoded(name),
+                    form::percent_encoded(value)
+                )
+            })
+            .collect();
+        let written = written.join("&");
+        assert_eq!(form::pairs(written.as_bytes(), 8), Some(pairs));
     }
 }
 

@@ -193,10 +193,17 @@ fn pointed<'a>(document: Option<&'a Document<'a>>, place: usize) -> Result<Readi
     if found.ambiguous {
         return Err(Ambiguous);
     }
+    let absent = |present: usize| found.elements.is_some_and(|elements| present < elements);
+    // By far the commonest.
+    if let [only] = found.values.as_slice() {
+        let texts: Vec<_> = text(only).into_iter().map(Cow::Borrowed).collect();
+        return Ok(Reading {
+            partial: absent(texts.len()),
+            texts,
+        });
+    }
     let present: Vec<&str> = found.values.iter().filter_map(text).collect();
-    let partial = found
-        .elements
-        .is_some_and(|elements| present.len() < elements);
+    let partial = absent(present.len());
     // A set, for the sender chooses how many there are.
     let mut known = HashSet::new();
     let distinct = present.into_iter().filter(|text| known.insert(*text));

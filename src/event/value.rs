@@ -22,6 +22,9 @@ pub fn header_value(text: &str) -> HeaderValue {
 /// Ends before the first value that would not fit into [`MAX_BYTES`] any more; a first value too
 /// long by itself is cut as in [`header_value`].
 pub fn joined<T: AsRef<str>>(values: &[T]) -> HeaderValue {
+    if let [only] = values {
+        return header_value(only.as_ref());
+    }
     let mut values = values
         .iter()
         .map(AsRef::as_ref)
@@ -59,20 +62,10 @@ fn value_of(out: String) -> HeaderValue {
 
 /// Whether nothing has to be encoded.
 fn is_plain(text: &[u8]) -> bool {
-    // As if a space stood before the text: then a leading one is the second of two.
-    let mut previous = b' ';
-    for byte in text {
-        let plain = match byte {
-            b'%' | b',' => false,
-            b' ' => previous != b' ',
-            byte => byte.is_ascii_graphic(),
-        };
-        if !plain {
-            return false;
-        }
-        previous = *byte;
-    }
-    text.last() != Some(&b' ')
+    // Most values hold no space, and then it is enough to look at each byte by itself.
+    let is_word = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'%' | b',');
+    let mut words = text.split(|byte| *byte == b' ');
+    text.is_empty() || words.all(|word| !word.is_empty() && word.iter().all(is_word))
 }
 
 /// Appends `text` encoded, as far as it fits; false if it was cut.

@@ -106,6 +106,15 @@ impl Selection {
 /// Whether brackets outside strings are nested deeper than [`MAX_DEPTH`]; only meaningful for
 /// what later proves to be JSON.
 pub(super) fn is_too_deep(text: &str) -> bool {
+    // Nearly every document has fewer brackets than levels are allowed: finding them takes many
+    // bytes at a time, following them takes one.
+    memchr::memchr2_iter(b'{', b'[', text.as_bytes())
+        .nth(MAX_DEPTH)
+        .is_some()
+        && nests_too_deep(text)
+}
+
+fn nests_too_deep(text: &str) -> bool {
     let mut depth = 0_usize;
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

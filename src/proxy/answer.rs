@@ -1,6 +1,6 @@
 //! What the caller receives, and the one place where a refusal becomes an answer.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -74,42 +74,47 @@ impl Body for ResponseBody {
 }
 
 /// Answers one request. Never fails: a refusal becomes a problem document, and either way there is
-/// one log line and one count.
-pub async fn respond(
+/// one log line and one count. `deliver` makes of the answer what the connection wants.
+///
+/// No `async fn`: it would keep what it is given twice, and hyper moves the whole of it.
+pub fn respond<T>(
     gate: Arc<Gate>,
     pool: Pool,
     peer: Peer,
     request: Request<Incoming>,
-) -> Response<ResponseBody> {
+    deliver: impl FnOnce(Response<ResponseBody>) -> T,
+) -> impl Future<Output = T> {
     let version = request.version();
-    let mut entry = gate.entry();
-    // Boxed, so that an idle connection keeps no room for it.
-    let mut case = None;
-    let now = Moment::now();
-    let line = handle(&gate, &pool, peer, request, now, &mut entry, &mut case);
-    let outcome = super::panic::caught(Box::pin(line))
-        .await
-        .unwrap_or_else(|| {
-            gate.telemetry.metrics.panicked();
-            Err(Rejection::Internal)
-        });
-    let (mut response, rejection) = match outcome {
-        Ok(response) => (response, None),
-        Err(rejection) => (refusal(rejection, version, &entry), Some(rejection)),
-    };
-    let name = gate.headers.names.request_id.clone();
-    response
-        .headers_mut()
-        .insert(name, entry.request_id_value());
-    if peer.draining && version != Version::HTTP_2 && !response.headers().contains_key(CONNECTION) {
+    let (mut parts, incoming) = request.into_parts();
+    async move {
+        let mut entry = gate.entry(Moment::now());
+        let mut case = None;
+        let outcome = {
+            let line = pin!(handle(
+                &gate, &pool, peer, &mut parts, incoming, &mut entry, &mut case
+            ));
+            super::panic::caught(line).await.unwrap_or_else(|| {
+                gate.telemetry.metrics.panicked();
+                Err(Rejection::Internal)
+            })
+        };
+        let (mut response, rejection) = match outcome {
+            Ok(response) => (response, None),
+            Err(rejection) => (refusal(rejection, version, &entry), Some(rejection)),
+        };
         let headers = response.headers_mut();
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        let name = gate.headers.names.request_id.clone();
+        headers.insert(name, entry.request_id_value());
+        if peer.draining && version != Version::HTTP_2 && !headers.contains_key(CONNECTION) {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        entry.finish(response.status(), rejection);
+        if let Some(case) = case {
+            gate.desk
+                .give(gate.clone(), *case, entry.request_id().to_owned());
+        }
+        deliver(response)
     }
-    entry.finish(response.status(), rejection);
-    if let Some(case) = case {
-        gate.desk.give(gate.clone(), case, entry.request_id());
-    }
-    response
 }
 
 /// The problem document (RFC 9457) for a refusal: the status, never the reason.

@@ -1,7 +1,6 @@
 //! The last step: the verified bytes to the app, its answer back.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
 use http::request::Parts;
@@ -11,6 +10,7 @@ use hyper::body::Body as _;
 use super::answer::ResponseBody;
 use super::permit::{Ground, Permit};
 use super::{Gate, Peer, Slot, framing};
+use crate::budget::Reserved;
 use crate::event::{self, Event};
 use crate::rejection::Rejection;
 use crate::route::Route;
@@ -25,45 +25,103 @@ pub(super) struct Passage<'a> {
     pub(super) pool: &'a Pool,
     pub(super) route: &'a Route,
     pub(super) peer: Peer,
-    pub(super) client: IpAddr,
+    /// The client's.
+    pub(super) address: HeaderValue,
     pub(super) slot: Slot,
 }
 
 /// Forwards what a [`Permit`] allows, and nothing else.
 pub(super) async fn forward(
     passage: Passage<'_>,
-    mut parts: Parts,
+    parts: &mut Parts,
     permit: Permit,
     entry: &mut Entry<'_>,
 ) -> Result<Response<ResponseBody>, Rejection> {
+    // What is only needed to write the request is no part of the state that waits for the answer.
+    let (request, outbound) = outbound(&passage, parts, permit, entry)?;
+    let Passage {
+        gate, pool, route, ..
+    } = passage;
+    let mut request = Some(request);
+    let started = std::time::Instant::now();
+    let answer = upstream::send(&gate.upstream, pool, &mut request, started).await;
+    entry.upstream = Some(started.elapsed());
+    let slot = outbound.verified.then_some(passage.slot);
+    let answer = answer?;
+    entry.upstream_status = Some(match &answer {
+        Answer::App(response) => response.status().as_u16(),
+        Answer::Echo(response) => response.status().as_u16(),
+    });
+    let mut response = match answer {
+        Answer::Echo(response) => response.map(ResponseBody::whole),
+        Answer::App(response) => {
+            framing::require_unambiguous_answer(&response)?;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                let agreed = response.headers().get(UPGRADE).is_some_and(is_websocket);
+                let upgrade = outbound
+                    .upgrade
+                    .filter(|_| agreed)
+                    .ok_or(Rejection::UpstreamFailed)?;
+                return Ok(upgrade.join(response));
+            }
+            response.map(|body| ResponseBody::streamed(body, slot))
+        }
+    };
+    // Whatever the app speaks: its caller sees where a body ends, and that half of one is half.
+    *response.version_mut() = Version::HTTP_11;
+    headers::strip_outbound(response.headers_mut());
+    if let Some(wanted) = route.success_status
+        && response.status().is_success()
+    {
+        *response.status_mut() = wanted;
+    }
+    Ok(response)
+}
+
+/// What is kept while a request is with the app.
+struct Outbound {
+    /// Held until the app has answered: till then the body is in memory.
+    _reserved: Option<Reserved>,
+    upgrade: Option<Upgrade>,
+    /// Whether it was looked at: not on a route that passes everything through.
+    verified: bool,
+}
+
+/// Writes the request for the app: what could lie is removed, what is true is written.
+fn outbound(
+    passage: &Passage<'_>,
+    parts: &mut Parts,
+    permit: Permit,
+    entry: &mut Entry<'_>,
+) -> Result<(Request<Outgoing>, Outbound), Rejection> {
     let Passage {
         gate,
-        pool,
         route,
         peer,
-        client,
-        slot,
-    } = passage;
-    let host = host_value(&parts);
+        ref address,
+        ..
+    } = *passage;
+    let host = host_value(parts);
     // Where TLS ends before us, the app would else answer with a redirect.
     let secure = peer.secure
         || (gate.trust.proxies.contains(peer.address) && headers::claims_tls(&parts.headers));
     let unverified = passed_through(&permit);
-    let upgrade = unverified.then(|| Upgrade::take(&mut parts)).flatten();
+    let upgrade = unverified.then(|| Upgrade::take(parts)).flatten();
     headers::strip_inbound(
         &mut parts.headers,
         &gate.headers.names,
         gate.headers.cloudevents,
     );
-    let query = query(gate, route, &parts.uri, &permit);
-    // The share of the budget is held until the app has answered: till then the body is in memory.
-    let (body, _reserved) = match permit.into_ground() {
+    let target = target(gate, route, &parts.uri, &permit).ok_or(Rejection::Internal)?;
+    let (body, reserved) = match permit.into_ground() {
         Ground::Verified {
             verified,
             event,
             reserved,
         } => {
             claim(gate, route, &mut parts.headers, &verified, &event);
+            entry.event_types = event.types;
+            entry.event_id = event.id;
             assert(gate, route, &mut parts.headers, &verified, entry)?;
             (
                 Outgoing::whole(verified.into_body().into_chunks()),
@@ -82,20 +140,12 @@ pub(super) async fn forward(
         }
         Ground::Passthrough(incoming) => (Outgoing::streamed(Vec::new(), Some(incoming)), None),
     };
-    describe(gate, route, &mut parts.headers, client, entry);
-    let shown = host
-        .as_ref()
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or_default();
-    let address = headers::address_value(client);
-    headers::write_forwarded(&mut parts.headers, &address, secure, shown);
+    describe(gate, route, &mut parts.headers, address, entry);
+    headers::write_forwarded(&mut parts.headers, address.clone(), secure, host.as_ref());
     parts.headers.insert(HOST, upstream_host(gate, host));
     if upgrade.is_some() {
         Upgrade::announce(&mut parts.headers);
     }
-    let path = route.upstream_path.as_deref().unwrap_or(parts.uri.path());
-    let target = upstream::request_target(&gate.upstream, path, query.as_deref())
-        .ok_or(Rejection::Internal)?;
     // Of an empty body the client library says nothing, and some servers want to hear it (RFC 9110
     // §8.6).
     let has_content = [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method);
@@ -103,44 +153,31 @@ pub(super) async fn forward(
         parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
     }
     let mut request = Request::new(body);
-    *request.method_mut() = parts.method;
+    *request.method_mut() = std::mem::take(&mut parts.method);
     *request.uri_mut() = target;
-    *request.headers_mut() = parts.headers;
-
-    let started = std::time::Instant::now();
-    let answer = upstream::send(&gate.upstream, pool, request).await;
-    entry.upstream = Some(started.elapsed());
-    let answer = answer?;
-    entry.upstream_status = Some(match &answer {
-        Answer::App(response) => response.status().as_u16(),
-        Answer::Echo(response) => response.status().as_u16(),
-    });
-    let mut response = match answer {
-        Answer::Echo(response) => response.map(ResponseBody::whole),
-        Answer::App(response) => {
-            framing::require_unambiguous_answer(&response)?;
-            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                let agreed = response.headers().get(UPGRADE).is_some_and(is_websocket);
-                let upgrade = upgrade
-                    .filter(|_| agreed)
-                    .ok_or(Rejection::UpstreamFailed)?;
-                return Ok(upgrade.join(response));
-            }
-            // What a mixed app's own clients take their time to read must not count against
-            // webhooks.
-            let slot = (!unverified).then_some(slot);
-            response.map(|body| ResponseBody::streamed(body, slot))
-        }
+    *request.headers_mut() = std::mem::take(&mut parts.headers);
+    let outbound = Outbound {
+        _reserved: reserved,
+        upgrade,
+        verified: !unverified,
     };
-    // Whatever the app speaks: its caller sees where a body ends, and that half of one is half.
-    *response.version_mut() = Version::HTTP_11;
-    headers::strip_outbound(response.headers_mut());
-    if let Some(wanted) = route.success_status
-        && response.status().is_success()
+    Ok((request, outbound))
+}
+
+/// What the app is asked for.
+fn target(gate: &Gate, route: &Route, uri: &Uri, permit: &Permit) -> Option<Uri> {
+    let query = query(gate, route, uri, permit);
+    // Mostly what was asked for, which need not be written and read once more. Where an authority
+    // was sent with it, the path may be empty.
+    if query.as_deref() == uri.query()
+        && route.upstream_path.is_none()
+        && gate.upstream.base_path.is_empty()
+        && uri.authority().is_none()
     {
-        *response.status_mut() = wanted;
+        return uri.path_and_query().cloned().map(Uri::from);
     }
-    Ok(response)
+    let path = route.upstream_path.as_deref().unwrap_or(uri.path());
+    upstream::request_target(&gate.upstream, path, query.as_deref())
 }
 
 /// The query, byte for byte, but for a static key in it that was verified.
@@ -243,12 +280,12 @@ fn describe(
     gate: &Gate,
     route: &Route,
     headers: &mut HeaderMap,
-    client: IpAddr,
+    address: &HeaderValue,
     entry: &Entry<'_>,
 ) {
     let names = &gate.headers.names;
     headers.insert(names.route.clone(), route.fixed.route.clone());
-    headers.insert(names.client_ip.clone(), headers::address_value(client));
+    headers.insert(names.client_ip.clone(), address.clone());
     headers.insert(names.request_id.clone(), entry.request_id_value());
 }
 

@@ -30,8 +30,8 @@ pub(crate) fn require_unambiguous(parts: &Parts) -> Result<&str, Rejection> {
         return Err(Rejection::RequestMalformed);
     }
     let alias = |name: &http::HeaderName| {
-        let plain = crate::headers::canonical(name.as_str());
-        plain != name.as_str() && DECISIVE.contains(&&*plain)
+        let name = name.as_str();
+        !crate::headers::is_canonical(name) && DECISIVE.contains(&&*crate::headers::canonical(name))
     };
     if headers.keys().any(alias) {
         return Err(Rejection::RequestMalformed);

@@ -129,8 +129,8 @@ impl Gate {
     }
 
     /// Starts the record of a request.
-    pub(super) fn entry(&self) -> Entry<'_> {
-        Entry::new(&self.telemetry, &self.unrouted, Instant::now())
+    pub(super) fn entry(&self, now: Moment) -> Entry<'_> {
+        Entry::new(&self.telemetry, &self.unrouted, now)
     }
 
     /// The route of a request, noted in its log entry.

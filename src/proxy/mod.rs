@@ -13,8 +13,9 @@ mod study;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use http::request::Parts;
+use hyper::Response;
 use hyper::body::Incoming;
-use hyper::{Request, Response};
 
 pub use answer::{ResponseBody, respond};
 pub use gate::{Gate, Slot};
@@ -24,6 +25,7 @@ use self::permit::{Ground, Permit};
 use self::study::Case;
 use crate::budget::Reserved;
 use crate::event::{self, Event};
+use crate::headers;
 use crate::rejection::Rejection;
 use crate::route::{Mode, Route};
 use crate::telemetry::Entry;
@@ -49,21 +51,25 @@ async fn handle<'g>(
     gate: &'g Gate,
     pool: &Pool,
     peer: Peer,
-    request: Request<Incoming>,
-    now: Moment,
+    parts: &mut Parts,
+    incoming: Incoming,
     entry: &mut Entry<'g>,
-    case: &mut Option<Case>,
+    case: &mut Option<Box<Case>>,
 ) -> Result<Response<ResponseBody>, Rejection> {
-    let (parts, incoming) = request.into_parts();
-    entry.head(&parts);
+    let now = entry.arrived;
+    entry.head(parts);
     entry.peer = Some(peer.address);
-    let host = framing::require_unambiguous(&parts)?; // 1
+    let host = framing::require_unambiguous(parts)?; // 1
     let client = gate.trust.client(peer.address, &parts.headers)?; // 2
-    entry.client = Some(client);
+    let address = headers::address_value(client);
+    entry.client = Some((client, address.clone()));
     // A refusal is examined after the answer: what that takes is kept, if it is due.
-    let study = |route, body| gate.desk.case(route, peer.address, &parts, body, now);
+    let study = |route, body| {
+        let case = gate.desk.case(route, peer.address, parts, body, now);
+        case.map(Box::new)
+    };
     let route = gate
-        .find(host, &parts, entry)
+        .find(host, parts, entry)
         .inspect_err(|_| *case = study(None, None))?; // 3
     let head = Head {
         method: parts.method.as_str(),
@@ -101,7 +107,7 @@ async fn handle<'g>(
         pool,
         route,
         peer,
-        client,
+        address,
         slot,
     };
     let answer = forward::forward(passage, parts, permit, entry).await; // 11
@@ -234,13 +240,9 @@ fn note(entry: &mut Entry<'_>, permit: &Permit) {
     match permit.ground() {
         Ground::Observed(refused) => entry.observed = Some(refused.rejection),
         Ground::Passthrough(_) => {}
-        Ground::Verified {
-            verified, event, ..
-        } => {
+        Ground::Verified { verified, .. } => {
             entry.body_bytes = verified.body().len();
-            entry.key = verified.key().map(Into::into);
-            entry.event_types.clone_from(&event.types);
-            entry.event_id.clone_from(&event.id);
+            entry.key = verified.key().cloned();
         }
     }
 }

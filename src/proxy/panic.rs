@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 /// Runs `future` to its end; `None` when it panicked. What it held is dropped: locks are taken
 /// again whatever happened under them, and counts are given back by their guards.
-pub(super) async fn caught<F: Future>(mut future: Pin<Box<F>>) -> Option<F::Output> {
+pub(super) async fn caught<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
     std::future::poll_fn(|context| poll(future.as_mut(), context)).await
 }
 
@@ -19,6 +19,8 @@ fn poll<F: Future>(future: Pin<&mut F>, context: &mut Context<'_>) -> Poll<Optio
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
 
     #[test]
@@ -26,8 +28,8 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
-        assert_eq!(runtime.block_on(caught(Box::pin(async { 1 }))), Some(1));
-        let panicked = runtime.block_on(caught(Box::pin(async { panic!("as a bug would") })));
+        assert_eq!(runtime.block_on(caught(pin!(async { 1 }))), Some(1));
+        let panicked = runtime.block_on(caught(pin!(async { panic!("as a bug would") })));
         assert_eq!(panicked, None::<()>);
     }
 }

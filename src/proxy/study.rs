@@ -213,7 +213,7 @@ impl Job {
                 line.field("cause", &guess.cause);
                 line.field("text", &guess.text);
                 line.field("fix", &guess.fix);
-                line.number("proved", guess.proved);
+                line.flag("proved", guess.proved);
             });
         }
     }

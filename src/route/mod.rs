@@ -10,8 +10,9 @@ pub use table::{Overlap, Routes};
 
 use crate::budget::Budget;
 use crate::event::Rules;
+use crate::rejection::Rejection;
 use crate::units::Rate;
-use crate::verify::{Place, Plan};
+use crate::verify::{Place, Plan, Step};
 
 /// One `[[route]]`, compiled.
 #[derive(Debug)]
@@ -84,6 +85,24 @@ impl Route {
 }
 
 impl Mode {
+    /// The check that refuses for this reason, if only one of the route can.
+    pub fn check_of(&self, reason: Rejection) -> Option<&'static str> {
+        let (Self::Enforce(plan) | Self::Observe(plan)) = self else {
+            return None;
+        };
+        if reason == Rejection::IpNotAllowed {
+            return Some("ip");
+        }
+        let mut able = plan
+            .groups
+            .iter()
+            .flatten()
+            .filter(|step| step.may_refuse(reason));
+        able.next()
+            .filter(|_| able.next().is_none())
+            .map(Step::label)
+    }
+
     /// The name in the grammar.
     pub const fn name(&self) -> &'static str {
         match self {

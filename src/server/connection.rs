@@ -101,10 +101,15 @@ pub(super) struct Session {
 
 impl Session {
     /// Answers a request by the newest configuration; one that has begun keeps its own.
-    pub(super) fn respond(
+    /// `deliver` makes of the answer what the connection wants.
+    pub(super) fn respond<T: 'static, D>(
         &self,
         request: Request<Incoming>,
-    ) -> impl Future<Output = Response<ResponseBody>> + Send + 'static {
+        deliver: D,
+    ) -> impl Future<Output = T> + Send + use<T, D>
+    where
+        D: FnOnce(Response<ResponseBody>) -> T + Send + 'static,
+    {
         let draining = self.shared.draining();
         let peer = Peer {
             draining,
@@ -115,6 +120,7 @@ impl Session {
             self.pool.clone(),
             peer,
             request,
+            deliver,
         )
     }
 

@@ -20,6 +20,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Re
 use super::activity::{Activity, Live, Progress, Sight, Tracked, Turn};
 use super::connection::Session;
 
+/// How many headers hyper allows where it is told nothing.
+const HYPER_HEADERS: usize = 100;
 /// A connection without a request for so long, twice at most, is parked.
 const PARK_AFTER: Duration = Duration::from_millis(500);
 /// Bytes read at once: each connection with a body on its way has a buffer of this size, beside the
@@ -73,14 +75,18 @@ where
     let progress = Arc::new(Progress::default());
     let service = service_fn(|request: Request<Incoming>| {
         let (live, progress) = (Live::new(activity.clone()), progress.clone());
-        let response = session.respond(request);
-        async move { Ok::<_, Infallible>(Tracked::response(response.await, live, progress)) }
+        session.respond(request, |response| {
+            Ok::<_, Infallible>(Tracked::response(response, live, progress))
+        })
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
+    if limits.header_count != HYPER_HEADERS {
+        // Even where it is the same number, naming it costs every request.
+        builder.max_headers(limits.header_count);
+    }
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
-        .max_headers(limits.header_count)
         .max_header_size(limits.header_bytes)
         .max_buf_size(READ_SIZE.max(limits.header_bytes))
         // A caller that has sent all it will send still gets its answer.

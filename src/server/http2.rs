@@ -38,9 +38,10 @@ where
     let answers = Answers::default();
     let service = service_fn(|request| {
         let live = Live::new(activity.clone());
-        let response = session.respond(request);
         let progress = answers.begin();
-        async move { Ok::<_, Infallible>(Tracked::response(response.await, live, progress)) }
+        session.respond(request, |response| {
+            Ok::<_, Infallible>(Tracked::response(response, live, progress))
+        })
     });
     let largest_head = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
     let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());

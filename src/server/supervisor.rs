@@ -129,6 +129,7 @@ pub fn run(
         .await;
         Ok(())
     });
+    telemetry.sums.write(&telemetry.log);
     telemetry.log.flush();
     outcome
 }
@@ -233,7 +234,10 @@ async fn supervise(
                 // Who has gone does not wait for it.
                 drop(asker.send(reload(shared, origin, &mut watch)));
             }
-            _ = sample.tick() => shared.sample(),
+            _ = sample.tick() => {
+                shared.sample();
+                shared.telemetry.sums.write(&shared.telemetry.log);
+            }
             _ = poll.tick(), if polling.watch => {
                 if watch.changed() {
                     drop(reload(shared, origin, &mut watch));

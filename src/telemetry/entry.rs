@@ -3,15 +3,17 @@
 use std::cell::Cell;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::IpAddr;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use http::header::USER_AGENT;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, Uri};
+use jiff::Timestamp;
 use ulid::Ulid;
 
 use super::line::Line;
-use super::{Happening, Level, Log, Outcome, Refusal, Series, Telemetry, milliseconds};
+use super::{Happening, Level, Log, Outcome, Refusal, Series, Telemetry, milliseconds, terminal};
 use crate::rejection::{Fault, Rejection};
 use crate::route::Route;
 
@@ -24,11 +26,13 @@ const PATH_LENGTH: usize = 256;
 pub struct Entry<'g> {
     telemetry: &'g Telemetry,
     started: Instant,
-    request_id: Ulid,
+    request_id: HeaderValue,
     head: Option<(Method, Uri, Option<HeaderValue>)>,
     finished: bool,
-    /// The client address, once known.
-    pub client: Option<IpAddr>,
+    /// When it arrived: the time that decides.
+    pub arrived: Timestamp,
+    /// The client address, once known, and as it is written.
+    pub client: Option<(IpAddr, HeaderValue)>,
     /// The route, once known.
     pub route: Option<&'g Route>,
     /// Where it is counted: the series of the route, or of no route.
@@ -38,7 +42,7 @@ pub struct Entry<'g> {
     /// Bytes of the verified body.
     pub body_bytes: usize,
     /// The name of the secret or key that matched.
-    pub key: Option<String>,
+    pub key: Option<Arc<str>>,
     /// What happened, as the provider calls it.
     pub event_types: Vec<String>,
     /// The provider's id for it.
@@ -51,16 +55,19 @@ pub struct Entry<'g> {
     pub upstream_status: Option<u16>,
     /// The other end of the connection.
     pub peer: Option<IpAddr>,
+    /// The trace that the caller says it belongs to.
+    trace: Option<String>,
 }
 
 impl<'g> Entry<'g> {
     /// Starts the record of a request that has just arrived, with an id of its own. An id that the
     /// client sent is not believed.
-    pub fn new(telemetry: &'g Telemetry, series: &'g Series, started: Instant) -> Self {
+    pub fn new(telemetry: &'g Telemetry, series: &'g Series, arrived: Timestamp) -> Self {
         Self {
             telemetry,
-            started,
-            request_id: request_id(),
+            started: Instant::now(),
+            arrived,
+            request_id: request_id(arrived),
             head: None,
             finished: false,
             client: None,
@@ -75,25 +82,30 @@ impl<'g> Entry<'g> {
             upstream: None,
             upstream_status: None,
             peer: None,
+            trace: None,
         }
     }
 
     /// Notes the head. The query is left out of the log: it may hold a credential.
     pub fn head(&mut self, parts: &Parts) {
         let agent = parts.headers.get(USER_AGENT).cloned();
+        self.trace = parts.headers.get("traceparent").and_then(trace_id);
         self.head = Some((parts.method.clone(), parts.uri.clone(), agent));
     }
 
     /// The request id.
-    pub fn request_id(&self) -> String {
-        self.request_id.to_string()
+    pub fn request_id(&self) -> &str {
+        // A ULID is letters and digits.
+        self.request_id.to_str().unwrap_or_default()
+    }
+
+    fn client_ip(&self) -> Option<IpAddr> {
+        self.client.as_ref().map(|(client, _)| *client)
     }
 
     /// The request id as a header value.
     pub fn request_id_value(&self) -> HeaderValue {
-        let mut buffer = [0; ulid::ULID_LEN];
-        HeaderValue::from_str(self.request_id.array_to_str(&mut buffer))
-            .unwrap_or_else(|_| HeaderValue::from_static(""))
+        self.request_id.clone()
     }
 
     /// Ends the record: writes the line, counts the request.
@@ -129,38 +141,44 @@ impl<'g> Entry<'g> {
             None | Some(Fault::Client) => Level::Info,
             Some(Fault::Gatepost | Fault::Upstream) => Level::Error,
         };
-        let fill = |line: &mut Line| {
-            let mut buffer = [0; ulid::ULID_LEN];
-            line.field("request_id", self.request_id.array_to_str(&mut buffer));
+        let now = self.arrived.saturating_add(elapsed).unwrap_or(self.arrived);
+        let fill = |line: &mut Line<'_>| {
+            line.field("request_id", self.request_id());
             if let Some(route) = self.route {
                 line.field("route", &route.name);
                 if let Some(provider) = &route.provider {
                     line.field("provider", provider);
                 }
             }
+            if let Some(trace) = &self.trace {
+                line.field("trace_id", trace);
+            }
             line.field("outcome", outcome.name());
             if let Some(reason) = reason {
                 line.field("reason", reason.code());
+                if let Some(check) = self.route.and_then(|route| route.mode.check_of(reason)) {
+                    line.field("check", check);
+                }
             }
-            if let Some(client) = self.client {
-                line.field("client_ip", &client.to_string());
+            if let Some((_, client)) = &self.client {
+                line.field("client_ip", client.to_str().unwrap_or_default());
             }
-            if let Some(peer) = self.peer.filter(|peer| Some(*peer) != self.client) {
+            if let Some(peer) = self.peer.filter(|peer| Some(*peer) != self.client_ip()) {
                 line.field("peer_ip", &peer.to_string());
             }
             if let Some((method, uri, agent)) = &self.head {
                 line.field("method", method.as_str());
                 line.field("path", uri.path().get(..PATH_LENGTH).unwrap_or(uri.path()));
                 if let Some(agent) = agent {
-                    let agent = String::from_utf8_lossy(agent.as_bytes());
-                    let cut: String = agent.chars().take(USER_AGENT_LENGTH).collect();
-                    line.field("user_agent", &cut);
+                    write_agent(line, agent);
                 }
             }
             line.number("status", status);
             line.number("bytes", self.body_bytes);
-            if !self.event_types.is_empty() {
-                line.field("event_type", &self.event_types.join(", "));
+            match self.event_types.as_slice() {
+                [] => {}
+                [only] => line.field("event_type", only),
+                several => line.field("event_type", &several.join(", ")),
             }
             if let Some(id) = &self.event_id {
                 line.field("event_id", id);
@@ -168,28 +186,75 @@ impl<'g> Entry<'g> {
             if let Some(key) = &self.key {
                 line.field("secret", key);
             }
-            line.number("duration_ms", milliseconds(elapsed));
+            line.milliseconds("duration_ms", elapsed);
             if !self.verify.is_zero() {
-                line.number("verify_us", self.verify.as_micros());
+                let micros = u64::try_from(self.verify.as_micros()).unwrap_or(u64::MAX);
+                line.number("verify_us", micros);
             }
             if let Some(upstream) = self.upstream {
-                line.number("upstream_ms", milliseconds(upstream));
+                line.milliseconds("upstream_ms", upstream);
             }
         };
-        self.telemetry.log.request(level, "request", fill);
+        let log = &self.telemetry.log;
+        let shown = reason.is_none_or(|reason| {
+            // Who asks for every detail gets every line.
+            log.shows(Level::Debug)
+                || self.telemetry.sums.show(
+                    self.route.map(|route| &*route.name),
+                    reason,
+                    self.client_ip(),
+                    || self.request_id().to_owned(),
+                )
+        });
+        if shown && log.is_text() {
+            log.plain(level, now, |clock| {
+                self.words(clock, status, outcome, reason, elapsed)
+            });
+        } else if shown {
+            log.request(level, now, "request", fill);
+        }
         self.telemetry.live.tell(|| Happening {
             kind: "request",
             route: self.route.map(|route| route.name.clone()),
             refused: reason.is_some(),
-            text: Log::json(level, "request", fill),
+            text: Log::json(level, now, "request", fill),
         });
         if let Some(reason) = reason {
-            self.keep(status, outcome, reason);
+            self.keep(now, status, outcome, reason);
         }
     }
 
+    /// The request as somebody at a terminal reads it.
+    fn words(
+        &self,
+        clock: &str,
+        status: u16,
+        outcome: Outcome,
+        reason: Option<Rejection>,
+        elapsed: Duration,
+    ) -> String {
+        let client = self.client.as_ref().map(|(_, client)| client);
+        let route = self.route.map_or("-", |route| &route.name);
+        let path = self.head.as_ref().map_or("", |(_, uri, _)| uri.path());
+        terminal::words(&terminal::Words {
+            clock,
+            route: if self.route.is_some() { route } else { path },
+            kind: &self.event_types.join(", "),
+            client: client
+                .and_then(|client| client.to_str().ok())
+                .unwrap_or("-"),
+            bytes: self.body_bytes,
+            status,
+            outcome: outcome.name(),
+            reason: reason.map(Rejection::code),
+            milliseconds: milliseconds(elapsed),
+            verify: milliseconds(self.verify),
+            request_id: self.request_id(),
+        })
+    }
+
     /// Keeps a refusal for people who ask why.
-    fn keep(&self, status: u16, outcome: Outcome, reason: Rejection) {
+    fn keep(&self, now: Timestamp, status: u16, outcome: Outcome, reason: Rejection) {
         let (method, path, user_agent) = match &self.head {
             Some((method, uri, agent)) => {
                 let path = uri.path().chars().take(PATH_LENGTH).collect();
@@ -202,14 +267,14 @@ impl<'g> Entry<'g> {
             None => (String::new(), String::new(), None),
         };
         self.telemetry.refusals.add(Refusal {
-            request_id: self.request_id(),
-            at: jiff::Timestamp::now(),
+            request_id: self.request_id().to_owned(),
+            at: now,
             route: self.route.map(|route| route.name.clone()),
             provider: self.route.and_then(|route| route.provider.clone()),
             outcome: outcome.name(),
             reason,
             status,
-            client: self.client,
+            client: self.client_ip(),
             method,
             path,
             user_agent,
@@ -217,6 +282,17 @@ impl<'g> Entry<'g> {
             examination: None,
         });
     }
+}
+
+/// Adds the caller's name for itself, cut between characters.
+fn write_agent(line: &mut Line<'_>, agent: &HeaderValue) {
+    if let Ok(agent) = agent.to_str() {
+        let cut = agent.get(..USER_AGENT_LENGTH).unwrap_or(agent);
+        return line.field("user_agent", cut);
+    }
+    let agent = String::from_utf8_lossy(agent.as_bytes());
+    let cut: String = agent.chars().take(USER_AGENT_LENGTH).collect();
+    line.field("user_agent", &cut);
 }
 
 impl Drop for Entry<'_> {
@@ -229,18 +305,27 @@ impl Drop for Entry<'_> {
     }
 }
 
+/// The trace id of a `traceparent` (<https://www.w3.org/TR/trace-context/#traceparent-header>).
+fn trace_id(value: &HeaderValue) -> Option<String> {
+    let mut parts = value.to_str().ok()?.split('-');
+    let (version, id) = (parts.next()?, parts.next()?);
+    let hex = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let right = version.len() == 2 && version != "ff" && hex(version) && id.len() == 32 && hex(id);
+    (right && id.bytes().any(|b| b != b'0')).then(|| id.to_owned())
+}
+
 /// A ULID: the time, then a number that no other request of any replica has. Random per thread,
 /// then counted on: unique, and cheap.
-fn request_id() -> Ulid {
+fn request_id(now: Timestamp) -> HeaderValue {
     thread_local! {
         static NUMBER: Cell<u128> = Cell::new(seed());
     }
     let number = NUMBER.get();
     NUMBER.set(number.wrapping_add(0x9e37_79b9_7f4a_7c15));
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Ulid::from_parts(u64::try_from(now.as_millis()).unwrap_or(u64::MAX), number)
+    let millisecond = u64::try_from(now.as_millisecond()).unwrap_or_default();
+    let mut buffer = [0; ulid::ULID_LEN];
+    let text = Ulid::from_parts(millisecond, number).array_to_str(&mut buffer);
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
 /// From the system's randomness, by way of the keys of the standard hash: the first use of the

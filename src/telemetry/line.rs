@@ -1,22 +1,20 @@
 //! One log line: JSON for machines, words for people.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// A line being written. Every text is escaped: what an attacker sends can neither end a line nor
 /// reach a terminal as a control code.
 #[derive(Debug)]
-pub struct Line {
-    text: String,
+pub struct Line<'b> {
+    text: &'b mut String,
     json: bool,
 }
 
-impl Line {
-    /// Starts a line of the given level.
-    pub fn new(json: bool, time: &str, level: &str, message: &str) -> Self {
-        let mut line = Self {
-            text: String::with_capacity(512),
-            json,
-        };
+impl<'b> Line<'b> {
+    /// Starts a line of the given level at the end of `text`.
+    pub fn new(text: &'b mut String, json: bool, time: &str, level: &str, message: &str) -> Self {
+        let mut line = Self { text, json };
         if json {
             line.text.push_str("{\"ts\":\"");
             line.text.push_str(time);
@@ -28,7 +26,7 @@ impl Line {
             let clock = time.get(11..19).unwrap_or(time);
             // Writing to a String cannot fail.
             let _ = write!(line.text, "{clock} {level:<5} ");
-            escape(&mut line.text, message);
+            escape(line.text, message);
         }
         line
     }
@@ -42,22 +40,39 @@ impl Line {
         if !bare {
             self.text.push('"');
         }
-        escape(&mut self.text, value);
+        escape(self.text, value);
         if !bare {
             self.text.push('"');
         }
     }
 
-    /// Adds a number or another value that needs no escaping.
-    pub fn number(&mut self, name: &str, value: impl std::fmt::Display) {
+    /// Adds a time in milliseconds, with three digits after the point.
+    pub fn milliseconds(&mut self, name: &str, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.number(name, micros / 1000);
+        self.text.push('.');
+        for unit in [100, 10, 1] {
+            let digit = micros / unit % 10;
+            self.text
+                .push(char::from(b'0' + u8::try_from(digit).unwrap_or(0)));
+        }
+    }
+
+    /// Adds a number.
+    pub fn number(&mut self, name: &str, value: impl itoa::Integer) {
         self.name(name);
-        let _ = write!(self.text, "{value}");
+        self.text.push_str(itoa::Buffer::new().format(value));
+    }
+
+    /// Adds yes or no.
+    pub fn flag(&mut self, name: &str, value: bool) {
+        self.name(name);
+        self.text.push_str(if value { "true" } else { "false" });
     }
 
     /// Ends the line.
-    pub fn end(mut self) -> String {
+    pub fn end(self) {
         self.text.push_str(if self.json { "}\n" } else { "\n" });
-        self.text
     }
 
     fn name(&mut self, name: &str) {
@@ -73,9 +88,30 @@ impl Line {
     }
 }
 
+/// The bytes that stand for themselves inside a JSON string in plain ASCII.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut b = b' ';
+    while b <= b'~' {
+        #[expect(clippy::indexing_slicing, reason = "when it is compiled")]
+        let place = &mut plain[b as usize];
+        *place = b != b'"' && b != b'\\';
+        b += 1;
+    }
+    plain
+};
+
 /// Appends `value` as the inside of a JSON string in plain ASCII: control characters, C1 codes and
 /// the marks that turn text around included.
-fn escape(text: &mut String, value: &str) {
+pub(super) fn escape(text: &mut String, value: &str) {
+    // Nearly every value is plain: looked at in one pass and copied in another, it costs little.
+    if value
+        .bytes()
+        .all(|b| PLAIN.get(usize::from(b)) == Some(&true))
+    {
+        text.push_str(value);
+        return;
+    }
     for character in value.chars() {
         match character {
             '"' | '\\' => {
@@ -97,6 +133,26 @@ fn escape(text: &mut String, value: &str) {
 mod tests {
     use super::*;
 
+    fn written(json: bool, value: &str) -> String {
+        let mut text = String::new();
+        let mut line = Line::new(&mut text, json, "2026-01-01T00:00:00Z", "info", "x");
+        line.field("path", value);
+        line.end();
+        text
+    }
+
+    #[test]
+    fn numbers_and_times_are_json() {
+        let mut text = String::new();
+        let mut line = Line::new(&mut text, true, "2026-01-01T00:00:00Z", "info", "x");
+        line.number("status", 200);
+        line.milliseconds("duration_ms", Duration::from_micros(12_034));
+        line.end();
+        let back: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(back["status"], 200);
+        assert_eq!(back["duration_ms"], 12.034);
+    }
+
     #[test]
     fn hostile_text_stays_inside_its_field() {
         for value in [
@@ -109,9 +165,7 @@ mod tests {
             "é🙂",
             "\0",
         ] {
-            let mut line = Line::new(true, "2026-01-01T00:00:00Z", "info", "x");
-            line.field("path", value);
-            let text = line.end();
+            let text = written(true, value);
             assert_eq!(text.matches('\n').count(), 1, "{value:?}");
             assert!(
                 text.bytes()
@@ -121,10 +175,8 @@ mod tests {
             let back: serde_json::Value = serde_json::from_str(&text).unwrap();
             assert_eq!(back["path"], value);
 
-            let mut line = Line::new(false, "2026-01-01T00:00:00Z", "info", "x");
-            line.field("path", value);
             assert!(
-                line.end()
+                written(false, value)
                     .trim_end()
                     .bytes()
                     .all(|b| (b' '..=b'~').contains(&b))

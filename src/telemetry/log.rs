@@ -1,6 +1,6 @@
 //! The log on standard error.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write as _};
 use std::io::{IsTerminal as _, Write};
 use std::sync::{Mutex, PoisonError};
@@ -113,30 +113,71 @@ impl Log {
     }
 
     /// Writes one line; `fill` adds its fields. Anything but a request is written at once.
-    pub fn write(&self, level: Level, message: &str, fill: impl FnOnce(&mut Line)) {
-        self.request(level, message, fill);
+    pub fn write(&self, level: Level, message: &str, fill: impl FnOnce(&mut Line<'_>)) {
+        self.request(level, Timestamp::now(), message, fill);
         self.flush();
     }
 
     /// A line as JSON, for who watches.
-    pub fn json(level: Level, message: &str, fill: impl FnOnce(&mut Line)) -> String {
-        let mut line = with_time(|time| Line::new(true, time, level.name(), message));
+    pub fn json(
+        level: Level,
+        now: Timestamp,
+        message: &str,
+        fill: impl FnOnce(&mut Line<'_>),
+    ) -> String {
+        let mut text = String::new();
+        let mut line = with_time(now, |time| {
+            Line::new(&mut text, true, time, level.name(), message)
+        });
         fill(&mut line);
-        let mut text = line.end();
+        line.end();
         text.truncate(text.trim_end().len());
         text
     }
 
-    /// Writes the line of a request.
-    pub fn request(&self, level: Level, message: &str, fill: impl FnOnce(&mut Line)) {
+    /// Writes the line of a request that ended at `now`.
+    pub fn request(
+        &self,
+        level: Level,
+        now: Timestamp,
+        message: &str,
+        fill: impl FnOnce(&mut Line<'_>),
+    ) {
         if !self.shows(level) {
             return;
         }
-        let mut line = with_time(|time| Line::new(self.json, time, level.name(), message));
+        thread_local! {
+            // Kept from line to line, so that none allocates.
+            static TEXT: Cell<String> = const { Cell::new(String::new()) };
+        }
+        let mut text = TEXT.take();
+        text.clear();
+        let mut line = with_time(now, |time| {
+            Line::new(&mut text, self.json, time, level.name(), message)
+        });
         fill(&mut line);
+        line.end();
+        self.gather(text.as_bytes());
+        TEXT.set(text);
+    }
+
+    /// Whether people read it.
+    pub const fn is_text(&self) -> bool {
+        !self.json
+    }
+
+    /// Writes text that is made for people, of what ended at `now`.
+    pub fn plain(&self, level: Level, now: Timestamp, text: impl FnOnce(&str) -> String) {
+        if self.shows(level) {
+            let text = with_time(now, |time| text(time.get(11..19).unwrap_or(time)));
+            self.gather(text.as_bytes());
+        }
+    }
+
+    fn gather(&self, bytes: &[u8]) {
         let full = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.lines.extend_from_slice(line.end().as_bytes());
+            waiting.lines.extend_from_slice(bytes);
             waiting.lines.len() >= FULL
         };
         if self.at_once || full {
@@ -155,12 +196,11 @@ impl Log {
     }
 }
 
-/// Gives the time as RFC 3339 with milliseconds. Only these are written anew within a second.
-fn with_time<T>(give: impl FnOnce(&str) -> T) -> T {
+/// Gives `now` as RFC 3339 with milliseconds. Only these are written anew within a second.
+fn with_time<T>(now: Timestamp, give: impl FnOnce(&str) -> T) -> T {
     thread_local! {
         static WRITTEN: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
     }
-    let now = Timestamp::now();
     WRITTEN.with_borrow_mut(|(second, text)| {
         if *second == now.as_second() {
             text.truncate(SECONDS);

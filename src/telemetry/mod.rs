@@ -9,8 +9,8 @@ mod metrics;
 mod process;
 mod refusals;
 mod series;
-
-use std::time::Duration;
+mod sums;
+mod terminal;
 
 pub use entry::Entry;
 pub use history::{Columns, History};
@@ -19,6 +19,7 @@ pub use log::{Format, Level, Log};
 pub use metrics::Metrics;
 pub use refusals::{Refusal, Refusals};
 pub use series::{Counts, Outcome, Series};
+pub use sums::Sums;
 
 /// Where logs and metrics go.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct Telemetry {
     pub live: Live,
     /// The last minutes.
     pub history: History,
+    /// Identical refusals.
+    pub sums: Sums,
 }
 
 impl Telemetry {
@@ -44,11 +47,12 @@ impl Telemetry {
             refusals: Refusals::default(),
             live: Live::new(),
             history: History::default(),
+            sums: Sums::default(),
         }
     }
 }
 
 /// Milliseconds with three digits after the point.
-fn milliseconds(duration: Duration) -> f64 {
+fn milliseconds(duration: std::time::Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }

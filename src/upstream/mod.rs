@@ -10,7 +10,7 @@ mod echo;
 mod pool;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, Response, Uri};
@@ -82,21 +82,23 @@ pub enum Answer {
     Echo(Response<bytes::Bytes>),
 }
 
-/// Sends one request and waits for the head of the answer.
+/// Sends the request, which is taken, and waits for the head of the answer. `now` is the time.
 ///
 /// # Errors
 ///
 /// `UpstreamUnreachable` when nothing was sent, `UpstreamTimeout` and `UpstreamFailed` when the
-/// app may have received it.
+/// app may have received it; `Internal` without a request.
 pub async fn send(
     settings: &Settings,
     pool: &Pool,
-    request: Request<Outgoing>,
+    request: &mut Option<Request<Outgoing>>,
+    now: Instant,
 ) -> Result<Answer, Rejection> {
     if matches!(settings.target, Target::Echo) {
+        let request = request.take().ok_or(Rejection::Internal)?;
         return Box::pin(echo::answer(request)).await.map(Answer::Echo);
     }
-    match tokio::time::timeout(settings.timeout, exchange(settings, pool, request)).await {
+    match tokio::time::timeout(settings.timeout, exchange(settings, pool, request, now)).await {
         Ok(outcome) => outcome.map(Answer::App),
         Err(_) => Err(Rejection::UpstreamTimeout),
     }
@@ -105,21 +107,23 @@ pub async fn send(
 async fn exchange(
     settings: &Settings,
     pool: &Pool,
-    mut request: Request<Outgoing>,
+    request: &mut Option<Request<Outgoing>>,
+    now: Instant,
 ) -> Result<Response<Incoming>, Rejection> {
     loop {
         // Boxed: what few requests need is no part of the state of every request.
-        let (mut sender, pooled) = match pool.take().await {
+        let (mut sender, pooled) = match pool.take(now).await {
             Some(sender) => (sender, true),
             None => (Box::pin(connect::open(settings)).await?, false),
         };
-        match sender.try_send_request(request).await {
+        let taken = request.take().ok_or(Rejection::Internal)?;
+        match sender.try_send_request(taken).await {
             Ok(response) => {
                 pool.give_back(sender);
                 return Ok(response);
             }
             Err(mut error) => match error.take_message() {
-                Some(unsent) if pooled => request = unsent,
+                Some(unsent) if pooled => *request = Some(unsent),
                 Some(_) => return Err(Rejection::UpstreamUnreachable),
                 None => return Err(Rejection::UpstreamFailed),
             },

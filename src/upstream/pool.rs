@@ -30,10 +30,10 @@ impl Pool {
     ///
     /// A sent request is never sent again, so one that meets an app's hang-up is lost. Whether the
     /// app has hung up while the connection waited, only the runtime knows: it is given a turn.
-    pub(super) async fn take(&self) -> Option<SendRequest<Outgoing>> {
+    pub(super) async fn take(&self, now: Instant) -> Option<SendRequest<Outgoing>> {
         loop {
             let Idle { sender, since } = self.lock().pop()?;
-            if since.elapsed() > FRESH {
+            if now.saturating_duration_since(since) > FRESH {
                 tokio::task::yield_now().await;
             }
             if sender.is_ready() {

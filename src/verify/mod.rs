@@ -229,7 +229,8 @@ impl Pending<'_> {
 
 impl<'p> Group<'p> {
     fn begin(steps: &'p [Step], head: &Head<'_>, now: Moment) -> Result<Self, Rejection> {
-        let mut open = Vec::new();
+        // As large as it will be: room for more would be a kilobyte.
+        let mut open = Vec::with_capacity(steps.len());
         let mut refusal = None;
         for step in steps {
             match step.begin(head, now) {
@@ -290,6 +291,19 @@ impl Step {
                 signed::Prover::Hmac(keys) => keys.names(),
                 signed::Prover::PublicKey { keys, .. } => keys.names(),
             },
+        }
+    }
+
+    /// Whether it is a step of this kind that refuses for this reason.
+    pub fn may_refuse(&self, reason: Rejection) -> bool {
+        let code = reason.code();
+        let starts = |starts: &[&str]| starts.iter().any(|start| code.starts_with(start));
+        match self {
+            Self::ApiKey(_) | Self::Basic(_) | Self::Bearer(_) => starts(&["credential_"]),
+            Self::Jwt(_) => starts(&["credential_", "jwt_"]),
+            Self::Signature(_) => {
+                starts(&["signature_", "digest_", "timestamp_", "credential_repeated"])
+            }
         }
     }
 
@@ -360,8 +374,8 @@ impl Verified {
     }
 
     /// The name of the secret or key that matched.
-    pub fn key(&self) -> Option<&str> {
-        self.key.as_deref()
+    pub const fn key(&self) -> Option<&Arc<str>> {
+        self.key.as_ref()
     }
 
     /// The JSON payload of the verified token, if a token was verified.

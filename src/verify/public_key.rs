@@ -102,6 +102,13 @@ impl PublicKey {
             return from_json(text);
         }
         let bare: String = text.replace("\\n", "").split_whitespace().collect();
+        // A PEM that was encoded once more, to fit into one line.
+        if let Some(decoded) = Encoding::Base64.decode(bare.as_bytes())
+            && let Ok(pem) = std::str::from_utf8(&decoded)
+            && pem.contains("-----BEGIN ")
+        {
+            return from_pem(pem);
+        }
         let decoded = [Encoding::Hex, Encoding::Base64, Encoding::Base64Url]
             .into_iter()
             .find_map(|encoding| {

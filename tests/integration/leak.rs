@@ -114,6 +114,7 @@ fn routes() -> String {
 
 fn setup(app: &Upstream) -> Setup {
     Setup::new(app)
+        .admin()
         .env("E", SECRETS[0])
         .file("file", SECRETS[1])
         .file("old", format!("{}\n", SECRETS[2]))
@@ -131,8 +132,8 @@ fn to(path: &str) -> Delivery {
         .body(format!("{{\"body\":\"{}\"}}", SENT[2]))
 }
 
-/// Sends everything that is refused, and gives the answers.
-fn provoke(gate: &Gatepost) -> Vec<String> {
+/// A request of every kind that is refused.
+fn deliveries() -> Vec<Delivery> {
     let key = |path: &str| to(path).header("X-Key", SECRETS[0]);
     let bearer =
         |path: &str, token: &str| to(path).header("Authorization", format!("Bearer {token}"));
@@ -160,7 +161,7 @@ fn provoke(gate: &Gatepost) -> Vec<String> {
     queried.target = format!("/query?key={}", SENT[3]);
     let mut right = to("/query");
     right.target = format!("/query?key={}&x={}", SECRETS[5], SENT[3]);
-    let deliveries = vec![
+    vec![
         to("/key"),
         to("/key").header("X-Key", SENT[0]),
         key("/key").header("X-Key", SENT[0]),
@@ -215,12 +216,16 @@ fn provoke(gate: &Gatepost) -> Vec<String> {
         key("/key").header("Expect", SENT[0]),
         key("/key"),
         key("/bearer"),
-    ];
-    let mut answers: Vec<String> = deliveries
+    ]
+}
+
+/// Sends everything that is refused, and gives the answers.
+fn provoke(gate: &Gatepost) -> Vec<String> {
+    let mut answers: Vec<String> = deliveries()
         .iter()
         .map(|delivery| format!("{:?}", client::exchange(gate.address, &delivery.to_bytes())))
         .collect();
-    let mut broken = key("/key").to_bytes();
+    let mut broken = to("/key").header("X-Key", SECRETS[0]).to_bytes();
     broken.truncate(broken.len() - 5);
     let mut cut = gate.connect();
     cut.send(&broken).finish();
@@ -241,6 +246,9 @@ fn whatever_is_refused_no_secret_comes_out() {
     });
     for app in [app, Upstream::down(), Upstream::recording()] {
         let mut gate = setup(&app).toml("[log]\nlevel = \"debug\"").start();
+        let mut watcher = client::Client::connect(gate.admin.unwrap());
+        watcher.send(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        assert_eq!(watcher.head().unwrap().status, 200);
         for answer in provoke(&gate) {
             // The app's own 200 may say what it likes; it says ok.
             assert_unmarked("an answer", &answer);
@@ -256,7 +264,33 @@ fn whatever_is_refused_no_secret_comes_out() {
         ] {
             assert_unmarked(path, &gate.health(path).text());
         }
+        // Every examination that was begun is over when the last one is.
+        gate.log.wait(|line| line["msg"] == "examined").unwrap();
+        for path in [
+            "/api/v1/status",
+            "/api/v1/refusals?limit=1000",
+            "/api/v1/config",
+            "/api/v1/reasons",
+            "/api/v1/nothing",
+        ] {
+            assert_unmarked(path, &gate.admin(path).text());
+        }
+        let refusals = gate.admin("/api/v1/refusals?limit=1000").text();
+        let refusals: serde_json::Value = serde_json::from_str(&refusals).unwrap();
+        let examined = refusals["refusals"].as_array().unwrap().iter();
+        let examined = examined.filter(|refusal| !refusal["examination"].is_null());
+        let mut words = vec![vec!["status"], vec!["why"], vec!["reload"]];
+        words.extend(examined.map(|refusal| vec!["why", refusal["request_id"].as_str().unwrap()]));
+        assert!(words.len() > 6, "some were examined: {refusals:#}");
+        for words in words {
+            let output = gate.ask(&words);
+            let text = [output.stdout, output.stderr].concat();
+            assert_unmarked(&format!("{words:?}"), &String::from_utf8_lossy(&text));
+        }
         assert!(gate.stop().is_some_and(|status| status.success()));
+        let told = String::from_utf8(watcher.rest()).unwrap();
+        assert!(told.contains("event: request") && told.contains("event: examination"));
+        assert_unmarked("the events", &told);
         let log = gate.log.text();
         assert_unmarked("the log", &log);
         for line in log
@@ -267,12 +301,7 @@ fn whatever_is_refused_no_secret_comes_out() {
         }
     }
     // The table is worth something only if it provokes what there is.
-    let not_here = [
-        "client_address_unknown",
-        "draining",
-        "internal",
-        "overloaded",
-    ];
+    let not_here = crate::reference::ELSEWHERE.map(|(code, _)| code);
     for rejection in gatepost::rejection::Rejection::ALL {
         let code = rejection.code();
         assert!(
@@ -296,6 +325,25 @@ fn no_command_prints_a_secret() {
         let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(!text.is_empty(), "{words:?}");
         assert_unmarked(&format!("{words:?}"), &text);
+    }
+}
+
+/// What a captured request is explained with is fit for a ticket.
+#[test]
+fn no_explanation_prints_a_secret() {
+    let app = Upstream::recording();
+    let setup = setup(&app);
+    for (number, delivery) in deliveries().iter().enumerate() {
+        std::fs::write(setup.folder.path().join("capture"), delivery.to_bytes()).unwrap();
+        let words: &[&str] = if number % 2 == 0 {
+            &["explain", "capture", "--from", "192.0.2.1"]
+        } else {
+            &["explain", "capture", "--json"]
+        };
+        let output = setup.run(words);
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(text.len() > 40, "{text}");
+        assert_unmarked(&format!("explain {number}"), &text);
     }
 }
 

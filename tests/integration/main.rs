@@ -42,12 +42,16 @@ mod headers;
 mod leak;
 /// Sizes, times, rates and budgets.
 mod limits;
+/// Lines and metrics: what they hold, and how many there are.
+mod logs;
 /// enforce, observe, passthrough.
 mod modes;
 /// Paths that two readers could read differently, and which route takes what.
 mod paths;
 /// The five providers of the catalogue, from their documents' samples.
 mod providers;
+/// The reference pages, and that every reason has a test.
+mod reference;
 /// Schemes and their grammar through providers of one's own.
 mod schemes;
 /// TLS and HTTP/2.

@@ -204,6 +204,18 @@ fn canonical_queries() {
         let delivery = request(method, target, &[("x-qsh", hash)], b"");
         holds(target, qsh, &delivery, Signed::Target);
     }
+    // Shopify's example for its `hmac` parameter, secret "hush": https://shopify.dev/docs/apps/build/authentication-authorization
+    // (as in github:autotelic/fastify-hmac TESTING_EXAMPLES.md).
+    let shopify = "secret = { inline = 'hush' }\nmethods = ['GET']\nverify = [{ scheme = 'hmac', query = 'hmac', \
+        message = '{query|without:hmac|sorted|joined:=:&}' }]";
+    let target = "/foo?code=0907a61c0c8d55e99db179b68161bc00&hmac=700e2dadb827fcc8609e9d5ce208b2e9cdaab9df07390d2cbca10d7c328fc4bf&shop=some-shop.myshopify.com&state=0.6784241404160823&timestamp=1337178173";
+    let delivery = request("GET", target, &[], b"");
+    assert_eq!(verdict(&plan(shopify), &delivery, NOW), Ok(()));
+    let mut other = delivery;
+    other.query = other
+        .query
+        .map(|query| query.replace("some-shop", "same-shop"));
+    assert!(verdict(&plan(shopify), &other, NOW).is_err());
     // https://www.contentful.com/developers/docs/extensibility/app-framework/request-verification/
     let contentful = r#"secret = { inline = 'contentful-secret' }
         [[route.verify]]
@@ -396,6 +408,9 @@ fn documents_in_headers_and_key_ids() {
         )
     };
     let delivery = post(&[("x-ebay-signature", value)], body);
+    let wrapped = crate::verify::Encoding::Base64.encode(key.as_bytes());
+    let once_more = ebay("9936261a-7d7b-4621-a0f1-96ccb428af49").replace(key, &wrapped);
+    assert_eq!(verdict(&plan(&once_more), &delivery, NOW), Ok(()));
     let keys = ebay("9936261a-7d7b-4621-a0f1-96ccb428af49");
     holds("ebay", &keys, &delivery, Signed::Body);
     assert_eq!(

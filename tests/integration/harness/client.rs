@@ -153,6 +153,12 @@ impl<S: Read + Write> Client<S> {
         self.unread.drain(..length).collect()
     }
 
+    /// Everything up to the end of the connection.
+    pub fn rest(&mut self) -> Vec<u8> {
+        while self.more() > 0 {}
+        std::mem::take(&mut self.unread)
+    }
+
     /// Whether the other side hangs up without sending anything more.
     pub fn hangs_up(&mut self) -> bool {
         self.more() == 0 && self.unread.is_empty()
