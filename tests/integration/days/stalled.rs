@@ -19,9 +19,13 @@ const LIMITS: &str = "in_flight = 1\nsend_timeout = \"1s\"\nidle_timeout = \"1s\
 const IN_TIME: Duration = Duration::from_millis(3500);
 
 fn start(app: &Upstream) -> Gatepost {
+    waiting(app, "1s")
+}
+
+fn waiting(app: &Upstream, timeout: &str) -> Gatepost {
     setup(app, LIMITS)
         .server("protocols = [\"http/1.1\", \"h2c\"]")
-        .upstream("timeout = \"1s\"")
+        .upstream(&format!("timeout = {timeout:?}"))
         .start()
 }
 
@@ -43,13 +47,14 @@ fn a_caller_that_does_not_read_its_answer_is_cut_off() {
         let size = if request.body == b"much" { MUCH } else { 2 };
         Answer::Keep(reply("200 OK", &"x".repeat(size)))
     });
-    let gate = start(&app);
+    // A busy machine takes a while to make so much.
+    let gate = waiting(&app, "10s");
     let mut client = gate.connect();
     client.send(&good("much").to_bytes());
     app.received(1);
     comes_back("an answer that is not read", &gate);
     let answer = client.answer();
-    assert!(!answer.is_some_and(|answer| answer.complete));
+    assert!(!answer.is_some_and(|answer| answer.complete || answer.status != 200));
     // One that reads slowly is not.
     let mut client = gate.connect();
     client.send(&good("much").to_bytes());
