@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::case::Case;
 use crate::address::Trust;
 use crate::headers::Names;
 use crate::route::Routes;
@@ -34,6 +35,8 @@ pub struct Config {
     pub reload: Reload,
     /// The routes.
     pub routes: Routes,
+    /// What `gatepost test` sends; nothing else looks at it.
+    pub cases: Vec<Case>,
     /// What can be told of it.
     pub about: About,
 }

@@ -91,7 +91,7 @@ pub fn respond<T>(
         let mut case = None;
         let outcome = {
             let line = pin!(handle(
-                &gate, &pool, peer, &mut parts, incoming, &mut entry, &mut case
+                &gate, &pool, &peer, &mut parts, incoming, &mut entry, &mut case
             ));
             super::panic::caught(line).await.unwrap_or_else(|| {
                 gate.telemetry.metrics.panicked();

@@ -24,7 +24,7 @@ pub(super) struct Passage<'a> {
     pub(super) gate: &'a Gate,
     pub(super) pool: &'a Pool,
     pub(super) route: &'a Route,
-    pub(super) peer: Peer,
+    pub(super) peer: &'a Peer,
     /// The client's.
     pub(super) address: HeaderValue,
     pub(super) slot: Slot,

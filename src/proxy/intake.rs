@@ -63,6 +63,23 @@ impl Gathering {
     }
 }
 
+/// A body on its way: the pieces that were looked at already, and what is still to come.
+#[derive(Debug)]
+pub(super) struct Arriving {
+    pub(super) begun: Body,
+    /// `None` when nothing is.
+    pub(super) rest: Option<Incoming>,
+}
+
+impl From<Incoming> for Arriving {
+    fn from(incoming: Incoming) -> Self {
+        Self {
+            begun: Body::default(),
+            rest: Some(incoming),
+        }
+    }
+}
+
 /// A body that is whole, and the share of the budget that it holds until it is sent.
 #[derive(Debug)]
 pub(super) struct Whole {
@@ -84,15 +101,20 @@ pub(super) struct Broken {
 ///
 /// An announced length over the limit is refused before a byte is read.
 pub(super) async fn read(
-    incoming: Incoming,
+    arriving: Arriving,
     limit: usize,
     time: Duration,
     budget: &Budget,
     mut hash: impl FnMut(&[u8]),
 ) -> Result<Whole, Broken> {
-    let announced = incoming.size_hint().exact();
+    let Arriving { begun, rest } = arriving;
+    let announced = rest.as_ref().and_then(|rest| {
+        let to_come = usize::try_from(rest.size_hint().exact()?);
+        Some(to_come.map_or(usize::MAX, |to_come| to_come.saturating_add(begun.len())))
+    });
     let mut body = Gathering {
-        announced: announced.and_then(|length| usize::try_from(length).ok()),
+        // Of one that is too large nothing is kept.
+        announced: announced.filter(|length| *length <= limit),
         ..Gathering::default()
     };
     let broken = |rejection, body: Gathering, rest| {
@@ -102,12 +124,22 @@ pub(super) async fn read(
             rest,
         })
     };
-    if announced.is_some_and(|length| length > limit as u64) {
-        return broken(Rejection::BodyTooLarge, body, Some(incoming));
+    for chunk in begun.into_chunks() {
+        hash(&chunk);
+        body.push(chunk);
+    }
+    if announced.is_some_and(|length| length > limit) {
+        return broken(Rejection::BodyTooLarge, body, rest);
     }
     // Only what has arrived counts: an announcement costs its sender nothing.
     let mut reserved = budget.empty();
-    let mut incoming = incoming;
+    if !reserved.grow_to(body.len()) {
+        return broken(Rejection::Overloaded, body, rest);
+    }
+    let Some(mut incoming) = rest else {
+        let body = body.finish();
+        return Ok(Whole { body, reserved });
+    };
     let reading = async {
         while !incoming.is_end_stream() {
             let Some(frame) = incoming.frame().await else {

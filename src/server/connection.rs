@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::{LINGER, Phase, Shared, http1, http2};
+use super::{LINGER, Phase, Shared, certificate, http1, http2};
 use crate::address::ClientSource;
 use crate::address::proxy_protocol::{MAX_HEADER, Parsed, parse};
 use crate::proxy::{Gate, Peer, ResponseBody, respond};
@@ -75,12 +75,17 @@ async fn open(connection: &Connection, socket: Socket) -> Option<Opened> {
     let peer = Peer {
         address,
         secure: tls.is_some(),
+        certificate: None,
         draining: false,
     };
     if let Some(tls) = tls {
         let accepted = TlsAcceptor::from(tls).accept(socket);
         let stream = tokio::time::timeout(time, accepted).await.ok()?.ok()?;
         let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        let peer = Peer {
+            certificate: certificate::of(stream.get_ref().1),
+            ..peer
+        };
         let stream = Stream::Tls(Box::new(stream));
         return Some(Opened { stream, peer, h2 });
     }
@@ -113,7 +118,7 @@ impl Session {
         let draining = self.shared.draining();
         let peer = Peer {
             draining,
-            ..self.peer
+            ..self.peer.clone()
         };
         respond(
             self.shared.gate.load_full(),

@@ -6,6 +6,7 @@
 
 mod activity;
 mod admin;
+mod certificate;
 mod connection;
 mod health;
 mod http1;

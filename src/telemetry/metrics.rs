@@ -10,7 +10,6 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
 use super::Outcome;
@@ -89,6 +88,11 @@ struct Certificate {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Build {
+    version: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Loaded {
     hash: String,
 }
@@ -136,8 +140,10 @@ impl Metrics {
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("gatepost");
         let made = &mut registry;
-        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-        made.register("build", "The build", build);
+        // A gauge: readers of the older text format do not know the type "info".
+        let build: Family<Build, Gauge> = plain(made, "build_info", "1, with the version");
+        let version = env!("CARGO_PKG_VERSION");
+        build.get_or_create(&Build { version }).set(1);
         let seconds = Some(Unit::Seconds);
         let requests = plain(made, "requests", "Requests by outcome and reason");
         let duration = Family::new_with_constructor(buckets as fn() -> Histogram);

@@ -21,6 +21,8 @@ pub enum Outcome {
     Failed,
     /// The app answered.
     Forwarded,
+    /// A provider's handshake, answered by gatepost.
+    Handshake,
     /// It did not prove itself.
     Rejected,
     /// It did not prove itself, and the route only observes.
@@ -28,10 +30,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Aborted,
         Self::Failed,
         Self::Forwarded,
+        Self::Handshake,
         Self::Rejected,
         Self::WouldReject,
     ];
@@ -42,6 +45,7 @@ impl Outcome {
             Self::Aborted => "aborted",
             Self::Failed => "failed",
             Self::Forwarded => "forwarded",
+            Self::Handshake => "handshake",
             Self::Rejected => "rejected",
             Self::WouldReject => "would_reject",
         }

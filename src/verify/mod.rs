@@ -11,6 +11,7 @@
 
 pub mod algorithm;
 mod body;
+mod certificate;
 mod claim;
 pub mod format;
 mod hash;
@@ -18,6 +19,7 @@ pub mod jwt;
 mod place;
 pub mod public_key;
 mod ring;
+mod shape;
 pub mod shared;
 pub mod signed;
 pub mod template;
@@ -34,10 +36,12 @@ use jiff::Timestamp;
 
 pub use crate::encoding::Encoding;
 pub use body::Body;
+pub use certificate::{Certificate, Mtls};
 pub use claim::Claim;
 pub use hash::{Hash, Hasher, Mac};
 pub use place::{JsonPlace, Place};
 pub use ring::{Held, Ring};
+pub use shape::{Alphabet, AlphabetError, Shape};
 pub use timestamp::{Freshness, Unit};
 
 use crate::address::AddressList;
@@ -57,6 +61,25 @@ pub struct Head<'a> {
     pub query: Option<&'a str>,
     /// The headers.
     pub headers: &'a HeaderMap,
+}
+
+/// Who sends a request, as far as the connection tells.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// The client address.
+    pub address: IpAddr,
+    /// The certificate of the connection, verified by TLS.
+    pub certificate: Option<&'a Certificate>,
+}
+
+impl From<IpAddr> for Caller<'_> {
+    /// A caller without a certificate.
+    fn from(address: IpAddr) -> Self {
+        Self {
+            address,
+            certificate: None,
+        }
+    }
 }
 
 /// One step passed: how, and with which key.
@@ -88,6 +111,8 @@ pub enum Step {
     Bearer(shared::Bearer),
     /// A signed token.
     Jwt(Box<jwt::Jwt>),
+    /// The certificate of the connection.
+    Mtls(Box<Mtls>),
     /// A signature over a message.
     Signature(Box<signed::Signature>),
 }
@@ -155,23 +180,24 @@ pub struct Refused {
 impl Plan {
     /// Checks the address, then everything that needs no body, so that a wrong credential never
     /// costs a body read.
-    pub fn admit(
+    pub fn admit<'c>(
         &self,
-        client: IpAddr,
+        caller: impl Into<Caller<'c>>,
         head: &Head<'_>,
         now: Moment,
     ) -> Result<Pending<'_>, Rejection> {
+        let caller = caller.into();
         if self
             .addresses
             .as_ref()
-            .is_some_and(|list| !list.contains(client))
+            .is_some_and(|list| !list.contains(caller.address))
         {
             return Err(Rejection::IpNotAllowed);
         }
         let groups = self
             .groups
             .iter()
-            .map(|steps| Group::begin(steps, head, now))
+            .map(|steps| Group::begin(steps, caller, head, now))
             .collect::<Result<_, _>>()?;
         Ok(Pending {
             now,
@@ -228,12 +254,17 @@ impl Pending<'_> {
 }
 
 impl<'p> Group<'p> {
-    fn begin(steps: &'p [Step], head: &Head<'_>, now: Moment) -> Result<Self, Rejection> {
+    fn begin(
+        steps: &'p [Step],
+        caller: Caller<'_>,
+        head: &Head<'_>,
+        now: Moment,
+    ) -> Result<Self, Rejection> {
         // As large as it will be: room for more would be a kilobyte.
         let mut open = Vec::with_capacity(steps.len());
         let mut refusal = None;
         for step in steps {
-            match step.begin(head, now) {
+            match step.begin(caller, head, now) {
                 Ok(Progress::Passed(proof)) => return Ok(Self::Passed(proof)),
                 Ok(Progress::NeedsBody(begun)) => open.push(begun),
                 Err(rejection) => refusal = Some(nearer(refusal, rejection)),
@@ -284,6 +315,7 @@ impl Step {
             Self::Basic(step) => step.secrets.names(),
             Self::Bearer(step) => step.secrets.names(),
             Self::Jwt(step) => step.keys.names(),
+            Self::Mtls(_) => Vec::new(),
             Self::Signature(step) => match &step.prover {
                 signed::Prover::Digest { secrets, .. } => {
                     secrets.as_ref().map(Ring::names).unwrap_or_default()
@@ -301,8 +333,10 @@ impl Step {
         match self {
             Self::ApiKey(_) | Self::Basic(_) | Self::Bearer(_) => starts(&["credential_"]),
             Self::Jwt(_) => starts(&["credential_", "jwt_"]),
-            Self::Signature(_) => {
+            Self::Mtls(_) => starts(&["certificate_"]),
+            Self::Signature(step) => {
                 starts(&["signature_", "digest_", "timestamp_", "credential_repeated"])
+                    || (reason == Rejection::ChallengeAsEvent && !step.never.is_empty())
             }
         }
     }
@@ -314,6 +348,7 @@ impl Step {
             Self::Basic(_) => "basic",
             Self::Bearer(_) => "bearer",
             Self::Jwt(step) => step.algorithms.first().map_or("jwt", |known| known.label),
+            Self::Mtls(_) => "mtls",
             Self::Signature(step) => step.label,
         }
     }
@@ -330,7 +365,12 @@ enum Progress<'p> {
 }
 
 impl Step {
-    fn begin(&self, head: &Head<'_>, now: Moment) -> Result<Progress<'_>, Rejection> {
+    fn begin(
+        &self,
+        caller: Caller<'_>,
+        head: &Head<'_>,
+        now: Moment,
+    ) -> Result<Progress<'_>, Rejection> {
         match self {
             Self::ApiKey(step) if step.needs_body() => Ok(Progress::NeedsBody(Begun::ApiKey(step))),
             Self::ApiKey(step) => step.verify(head, None, now).map(Progress::Passed),
@@ -340,6 +380,7 @@ impl Step {
                 jwt::Outcome::Passed(proof) => Progress::Passed(proof),
                 jwt::Outcome::NeedsBody(begun) => Progress::NeedsBody(Begun::Jwt(begun)),
             }),
+            Self::Mtls(step) => step.verify(caller.certificate).map(Progress::Passed),
             Self::Signature(step) => step
                 .begin(head, now)
                 .map(|begun| Progress::NeedsBody(Begun::Signature(begun))),
@@ -353,7 +394,9 @@ fn nearer(earlier: Option<Rejection>, later: Rejection) -> Rejection {
     let absent = |rejection: Rejection| {
         matches!(
             rejection,
-            Rejection::CredentialMissing | Rejection::SignatureMissing
+            Rejection::CertificateMissing
+                | Rejection::CredentialMissing
+                | Rejection::SignatureMissing
         )
     };
     match earlier {

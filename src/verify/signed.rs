@@ -11,7 +11,7 @@ use super::format::{Field, Format};
 use super::hash::{Hash, Hasher, Mac};
 use super::place::elements;
 use super::template::{Context, Template};
-use super::{Body, Encoding, Freshness, Head, Held, Moment, Place, Proof, Ring};
+use super::{Body, Encoding, Freshness, Head, Held, Moment, Place, Proof, Ring, Shape};
 use crate::json::Pointer;
 use crate::rejection::Rejection;
 use crate::secret::Secret;
@@ -37,6 +37,8 @@ pub struct Signature {
     pub for_each: Option<Pointer>,
     /// How it is checked.
     pub prover: Prover,
+    /// Messages that prove nothing: anybody can have one signed by way of a handshake.
+    pub never: Vec<Shape>,
     /// The name in `X-Gatepost-Verified-By`.
     pub label: &'static str,
 }
@@ -202,6 +204,7 @@ impl Signature {
     ) -> Result<Proof, Rejection> {
         let mut refusal = Rejection::SignatureMismatch;
         for claim in claims.all() {
+            self.refuse_challenges(head, body, claim)?;
             let mut message = Message {
                 step: self,
                 head,
@@ -343,6 +346,36 @@ impl Begun<'_> {
         }
         // Of an empty array nothing is signed.
         proof.ok_or(Rejection::SignatureMissing)
+    }
+}
+
+impl Signature {
+    /// Refuses a message that a handshake would sign for anybody.
+    fn refuse_challenges(
+        &self,
+        head: &Head<'_>,
+        body: &Body,
+        claim: &Claim,
+    ) -> Result<(), Rejection> {
+        let Some(longest) = self.never.iter().map(|shape| shape.max).max() else {
+            return Ok(());
+        };
+        let context = Context {
+            head,
+            claim,
+            body: Some(body),
+            secret: &[],
+        };
+        let mut message = Vec::new();
+        self.message.feed(&context, |bytes| {
+            // One byte more than the longest decides as well as all of them.
+            let room = longest.saturating_add(1).saturating_sub(message.len());
+            message.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        })?;
+        if self.never.iter().any(|shape| shape.fits(&message)) {
+            return Err(Rejection::ChallengeAsEvent);
+        }
+        Ok(())
     }
 }
 

@@ -95,8 +95,16 @@ fn routes() -> String {
             "secret = { env = \"J\" }\nverify = [{ scheme = \"jwt\", algorithms = [\"HS256\"], required_claims = [\"exp\"], body_hash = { claim = \"hash\" } }]",
         ),
         (
+            "/handshake",
+            "secret = { env = \"E\" }\nverify_token = { env = \"Q\" }\nverify = [{ scheme = \"hmac\", header = \"X-Sig\" }]\nhandshake = [{ method = \"GET\", when = [{ query = \"token\", is = \"verify_token\" }], challenge = { query = \"q\", alphabet = \"A-Za-z0-9-\", max = 64 }, proof = { scheme = \"hmac\" }, reply = { text = \"{proof}\" } }]",
+        ),
+        (
             "/event",
             "secret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", header = \"X-Key\" }]\nevent.required = true\nevent.type = { json = \"/type\" }",
+        ),
+        (
+            "/schema",
+            "secret = { env = \"E\" }\nverify = [{ scheme = \"api_key\", header = \"X-Key\" }]\nschema = \"body.json\"",
         ),
         (
             "/observe",
@@ -122,6 +130,10 @@ fn setup(app: &Upstream) -> Setup {
         .env("J", SECRETS[4])
         .env("Q", SECRETS[5])
         .file("key.pem", rsa(0).pem())
+        .file(
+            "body.json",
+            r#"{"additionalProperties":{"type":"string","maxLength":5}}"#,
+        )
         .upstream("timeout = \"300ms\"")
         .toml(&routes())
 }
@@ -130,6 +142,10 @@ fn to(path: &str) -> Delivery {
     Delivery::post(&format!("{path}?q={}", SENT[3]))
         .header("Cookie", SENT[4])
         .body(format!("{{\"body\":\"{}\"}}", SENT[2]))
+}
+
+fn handshake(token: &str, challenge: &str) -> Delivery {
+    Delivery::new("GET", &format!("/handshake?token={token}&q={challenge}"))
 }
 
 /// A request of every kind that is refused.
@@ -173,6 +189,12 @@ fn deliveries() -> Vec<Delivery> {
         key("/rate"),
         queried,
         right,
+        handshake(SECRETS[5], SENT[3]),
+        handshake(SENT[1], SENT[3]),
+        handshake(SECRETS[5], "%3Cb%3E"),
+        to("/handshake")
+            .header("X-Sig", hex(&hmac("sha256", SECRETS[0].as_bytes(), b"a")))
+            .body("a"),
         to("/json").body(format!("{{\"key\":\"{}\"}}", SENT[2])),
         to("/json").body(format!("{{\"key\":[\"{}\"]}}", SECRETS[0])),
         to("/basic").header(
@@ -207,6 +229,9 @@ fn deliveries() -> Vec<Delivery> {
         ),
         key("/event"),
         key("/event").body(r#"{"type":"a","type":"b"}"#),
+        key("/schema"),
+        key("/schema").body(format!("{{\"{}\":{{}}}}", SENT[2])),
+        key("/schema").body(SENT[2]),
         key("/observe").with("X-Key", SENT[0]),
         Delivery::new("PUT", "/key"),
         Delivery::post("/nowhere"),
@@ -320,6 +345,15 @@ fn no_command_prints_a_secret() {
         &["providers"],
         &["health"],
         &["send", "/bearer"],
+        &[
+            "send",
+            "/bearer",
+            "--to",
+            "https://127.0.0.1:1",
+            "--ca",
+            "key.pem",
+        ],
+        &["test"],
     ] {
         let output = setup(&app).run(words);
         let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();

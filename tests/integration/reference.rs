@@ -8,7 +8,15 @@ use crate::harness::{Setup, Upstream};
 use crate::signing::rsa;
 
 /// Reasons that `leak.rs` cannot provoke with one request, and the tests that do.
-pub const ELSEWHERE: [(&str, &str); 4] = [
+pub const ELSEWHERE: [(&str, &str); 6] = [
+    (
+        "certificate_missing",
+        include_str!("tls/client_certificate.rs"),
+    ),
+    (
+        "certificate_wrong",
+        include_str!("tls/client_certificate.rs"),
+    ),
     (
         "client_address_unknown",
         include_str!("providers/prelude/mod.rs"),

@@ -1,6 +1,6 @@
 //! The sections of the file other than providers and routes.
 
-use super::{COUNT, Kind, PROVIDER, ROUTE, Section, key, section};
+use super::{COUNT, Kind, PROVIDER, ROUTE, Section, TEST, key, section};
 
 /// The whole file.
 pub static ROOT: Section = section(
@@ -57,6 +57,12 @@ pub static ROOT: Section = section(
             Kind::Tables(&ROUTE),
             "",
             "What is accepted, and how it is verified.",
+        ),
+        key(
+            "test",
+            Kind::Tables(&TEST),
+            "",
+            "What `gatepost test` sends, and what must come of it.",
         ),
     ],
 );
@@ -115,6 +121,12 @@ pub static TLS: Section = section(
             Kind::Secret,
             "",
             "Callers need a certificate of this authority, PEM.",
+        ),
+        key(
+            "client_certificate",
+            Kind::OneOf(&["required", "optional"]),
+            "required",
+            "optional: callers of routes without mtls need none.",
         ),
         key(
             "min_version",

@@ -212,6 +212,17 @@ impl Template {
         template
     }
 
+    /// What stands in every message.
+    pub fn literals(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::One(Piece {
+                variable: Variable::Literal(text),
+                filters,
+            }) if filters.is_empty() => Some(&**text),
+            Part::One(_) | Part::Optional(_) => None,
+        })
+    }
+
     /// Whether it can be built only once the body is there.
     pub fn needs_body(&self) -> bool {
         self.has(Variable::needs_body)

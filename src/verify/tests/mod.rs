@@ -183,6 +183,7 @@ fn step(prover: Prover, encoding: Encoding, format: &str, message: &str) -> Sign
         freshness: None,
         for_each: None,
         prover,
+        never: Vec::new(),
         label: "test",
     }
 }

@@ -70,6 +70,18 @@ fn valid_request_takes(gate: &Gatepost) -> Duration {
     times[4]
 }
 
+/// How many processes wait for each core of this machine, at least 1: on one that is busy with other
+/// things everybody waits that much longer.
+fn busy() -> u32 {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap();
+    let waiting: f64 = load.split(' ').next().unwrap().parse().unwrap();
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let cores = f64::from(u32::try_from(cores).unwrap());
+    (1..64)
+        .find(|times| f64::from(*times) * cores >= waiting)
+        .unwrap_or(64)
+}
+
 /// The memory of the process in bytes, as the kernel's out-of-memory killer counts it.
 fn resident(gate: &Gatepost) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", gate.id())).unwrap();
