@@ -54,6 +54,8 @@ mod modes;
 mod paths;
 /// The five providers of the catalogue, from their documents' samples.
 mod providers;
+/// Every console block of README.md.
+mod readme;
 /// The reference pages, and that every reason has a test.
 mod reference;
 /// The [[test]] blocks of a configuration.
