@@ -16,8 +16,8 @@
 //! | 4 | [`server`]: listeners, TLS, drain, reload, health |
 //! | 3 | [`proxy`]: the line |
 //! | 2 | [`config`]: `sidecar.toml` to [`config::Config`]; [`telemetry`]; [`sign`]; [`diagnosis`]: why a request is refused |
-//! | 1 | [`verify`], [`event`], [`handshake`], [`route`], [`upstream`], [`address`] |
-//! | 0 | [`encoding`], [`secret`], [`units`], [`json`], [`form`], [`headers`], [`budget`], [`socket`], [`rejection`], [`schema`] |
+//! | 1 | [`verify`], [`event`], [`duplicates`], [`handshake`], [`route`], [`upstream`], [`address`] |
+//! | 0 | [`encoding`], [`secret`], [`units`], [`json`], [`form`], [`headers`], [`fingerprint`], [`budget`], [`socket`], [`rejection`], [`schema`] |
 
 pub mod address;
 #[cfg(test)]
@@ -26,8 +26,10 @@ pub mod budget;
 pub mod command;
 pub mod config;
 pub mod diagnosis;
+pub mod duplicates;
 pub mod encoding;
 pub mod event;
+pub mod fingerprint;
 pub mod form;
 pub mod handshake;
 pub mod headers;

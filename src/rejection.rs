@@ -172,6 +172,15 @@ rejections! {
     EventAmbiguous, "event_ambiguous", BAD_REQUEST, Client,
         "a key on the way to the event type is repeated, so two readers would read two types",
         "the provider sends a repeated JSON key: ask it to stop, or set `event.required = false`";
+    Duplicate, "duplicate", CONFLICT, Client,
+        "a copy of an event that the app has taken, on a route that rejects copies",
+        "nothing: the app has it; `duplicates = \"acknowledge\"` answers 200 instead";
+    EventInFlight, "event_in_flight", SERVICE_UNAVAILABLE, Client,
+        "a copy of an event that the app is working on; it may still fail",
+        "nothing: the sender tries again; if it happens often, look why the app is slow, or whether `event.id` differs in every event";
+    StoreUnavailable, "store_unavailable", SERVICE_UNAVAILABLE, Gatepost,
+        "whether the event is a copy cannot be told: Redis cannot be asked",
+        "look at `[duplicates]` and at Redis; `on_store_error = \"forward\"` lets copies pass meanwhile";
     SchemaMismatch, "schema_mismatch", BAD_REQUEST, Client,
         "the verified body does not satisfy the route's `schema`",
         "the log says where (`schema_at`) and by which keyword; correct the schema, or ask the provider what changed";

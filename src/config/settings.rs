@@ -25,6 +25,8 @@ pub struct Config {
     pub headers: HeaderSettings,
     /// Limits.
     pub limits: Limits,
+    /// Where events are remembered.
+    pub duplicates: crate::duplicates::Settings,
     /// Where health and metrics are served; `None` for off.
     pub health: Option<Listen>,
     /// Where the admin page is served; `None` for off.

@@ -6,6 +6,7 @@ pub(crate) mod framing;
 mod gate;
 mod handshake;
 mod intake;
+mod once;
 mod panic;
 mod permit;
 mod rate;
@@ -24,9 +25,11 @@ pub use gate::{Gate, Slot};
 pub use study::Student;
 
 use self::intake::Arriving;
+use self::once::Turn;
 use self::permit::{Ground, Permit};
 use self::study::Case;
 use crate::budget::Reserved;
+use crate::duplicates::Basis;
 use crate::event::{self, Event};
 use crate::headers;
 use crate::rejection::Rejection;
@@ -53,7 +56,7 @@ pub struct Peer {
 /// Step 1 (accept, TLS, time-outs of the head) lies behind it, in `server`; step 12 (log, metrics)
 /// before it, in [`respond`]. Each `?` is a refusal: nothing below it happens.
 async fn handle<'g>(
-    gate: &'g Gate,
+    gate: &'g Arc<Gate>,
     pool: &Pool,
     peer: &Peer,
     parts: &mut Parts,
@@ -129,6 +132,14 @@ async fn handle<'g>(
         }
     };
     note(entry, &permit);
+    let turn = match once::key(gate, route, &permit) {
+        None => Turn::Untold,
+        // Boxed: what is asked of a store is no part of the state that waits for the app.
+        Some(key) => Box::pin(once::turn(gate, key, &permit, entry)).await?, // 10
+    };
+    if matches!(turn, Turn::Acknowledged) {
+        return Ok(once::acknowledged(route));
+    }
     let passage = forward::Passage {
         gate,
         pool,
@@ -136,6 +147,7 @@ async fn handle<'g>(
         peer,
         address,
         slot,
+        turn,
     };
     let answer = forward::forward(passage, parts, permit, entry).await; // 11
     match answer {
@@ -172,6 +184,10 @@ fn admit<'r>(
 }
 
 /// What a request is that passed everything.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack, once a request"
+)]
 enum Passed {
     Event(Verified, Event, Reserved),
     /// A question that is answered only to whom it is known to come from.
@@ -189,6 +205,10 @@ async fn verify(
     entry: &mut Entry<'_>,
 ) -> Result<Passed, Refused> {
     let time = gate.limits.body_timeout;
+    let copies = route.copies.as_ref();
+    if copies.is_some_and(|rule| rule.basis() == Basis::Signed) {
+        pending.identify();
+    }
     let spent = &mut entry.verify;
     let hash = |chunk: &[u8]| {
         let started = Instant::now();

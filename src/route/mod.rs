@@ -9,6 +9,7 @@ pub use path::{PathError, Pattern, is_ambiguous};
 pub use table::{Overlap, Routes};
 
 use crate::budget::Budget;
+use crate::duplicates::Rule;
 use crate::event::Rules;
 use crate::handshake::Handshakes;
 use crate::rejection::Rejection;
@@ -35,6 +36,9 @@ pub struct Route {
     pub schema: Option<Schema>,
     /// Where event type, id and time stand.
     pub event: Rules,
+    /// How copies of an event are told, and what is done with them; `None` where nothing is
+    /// remembered.
+    pub copies: Option<Rule>,
     /// The documented event types: the only ones that become metric labels.
     pub known_events: Vec<String>,
     /// Static credentials that the app must not see.

@@ -255,6 +255,7 @@ mod tests {
                 provider: None,
                 schema: None,
                 event: Rules::new(Vec::new(), Vec::new(), Vec::new(), false),
+                copies: None,
                 known_events: Vec::new(),
                 strip: Vec::new(),
                 handshakes: None,

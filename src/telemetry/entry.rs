@@ -14,6 +14,7 @@ use ulid::Ulid;
 
 use super::line::Line;
 use super::{Happening, Level, Log, Outcome, Refusal, Series, Telemetry, milliseconds, terminal};
+use crate::duplicates::OnCopy;
 use crate::rejection::{Fault, Rejection};
 use crate::route::Route;
 use crate::schema::Violation;
@@ -54,6 +55,8 @@ pub struct Entry<'g> {
     pub event_types: Vec<String>,
     /// The provider's id for it.
     pub event_id: Option<String>,
+    /// What is done with it, as the copy of an event that the app has taken.
+    pub copy: Option<OnCopy>,
     /// How long the steps took.
     pub verify: Duration,
     /// How long the app took.
@@ -88,6 +91,7 @@ impl<'g> Entry<'g> {
             key: None,
             event_types: Vec::new(),
             event_id: None,
+            copy: None,
             verify: Duration::ZERO,
             upstream: None,
             upstream_status: None,
@@ -124,6 +128,7 @@ impl<'g> Entry<'g> {
         let outcome = match rejection.map(Rejection::fault) {
             None if self.handshake => Outcome::Handshake,
             None if self.observed.is_some() => Outcome::WouldReject,
+            None if self.copy == Some(OnCopy::Acknowledge) => Outcome::Acknowledged,
             None => Outcome::Forwarded,
             Some(Fault::Client) => Outcome::Rejected,
             Some(Fault::Gatepost | Fault::Upstream) => Outcome::Failed,
@@ -206,6 +211,9 @@ impl<'g> Entry<'g> {
             }
             if let Some(id) = &self.event_id {
                 line.field("event_id", id);
+            }
+            if let Some(copy) = self.copy {
+                line.field("duplicate", copy.name());
             }
             if let Some(key) = &self.key {
                 line.field("secret", key);

@@ -17,6 +17,8 @@ use crate::route::{Mode, Route};
 pub enum Outcome {
     /// The caller hung up before the answer.
     Aborted,
+    /// A copy of an event that the app has taken; gatepost answered.
+    Acknowledged,
     /// gatepost or the app could not take it.
     Failed,
     /// The app answered.
@@ -30,8 +32,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Aborted,
+        Self::Acknowledged,
         Self::Failed,
         Self::Forwarded,
         Self::Handshake,
@@ -43,6 +46,7 @@ impl Outcome {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Aborted => "aborted",
+            Self::Acknowledged => "acknowledged",
             Self::Failed => "failed",
             Self::Forwarded => "forwarded",
             Self::Handshake => "handshake",

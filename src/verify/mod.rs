@@ -45,6 +45,7 @@ pub use shape::{Alphabet, AlphabetError, Shape};
 pub use timestamp::{Freshness, Unit};
 
 use crate::address::AddressList;
+use crate::fingerprint::{Fingerprint, Fingerprinter};
 use crate::rejection::Rejection;
 
 /// The time that decides: a parameter, never a look at the clock.
@@ -88,6 +89,8 @@ pub struct Proof {
     label: &'static str,
     key: Option<Arc<str>>,
     claims: Option<Vec<u8>>,
+    /// What tells this proof from every other one of its kind.
+    material: Option<Vec<u8>>,
 }
 
 impl Proof {
@@ -96,6 +99,7 @@ impl Proof {
             label,
             key,
             claims: None,
+            material: None,
         }
     }
 }
@@ -131,6 +135,7 @@ pub struct Plan {
 pub struct Pending<'p> {
     now: Moment,
     by_address: bool,
+    identify: bool,
     groups: Vec<Group<'p>>,
 }
 
@@ -166,6 +171,7 @@ pub struct Verified {
     by: Vec<&'static str>,
     key: Option<Arc<str>>,
     claims: Option<Vec<u8>>,
+    signed: Option<Fingerprint>,
 }
 
 /// A refusal, with the body back for a route that only observes.
@@ -202,12 +208,18 @@ impl Plan {
         Ok(Pending {
             now,
             by_address: self.addresses.is_some(),
+            identify: false,
             groups,
         })
     }
 }
 
 impl Pending<'_> {
+    /// Asks for [`Verified::signed`], which costs one more hash of the body.
+    pub const fn identify(&mut self) {
+        self.identify = true;
+    }
+
     /// Hashes a piece of the body as it arrives.
     pub fn update(&mut self, chunk: &[u8]) {
         for group in &mut self.groups {
@@ -230,10 +242,15 @@ impl Pending<'_> {
             by: Vec::new(),
             key: None,
             claims: None,
+            signed: None,
         };
+        let mut materials = Vec::new();
         for group in self.groups {
-            match group.finish(head, &verified.body, self.now) {
+            match group.finish(head, &verified.body, self.now, self.identify) {
                 Ok(proof) => {
+                    if self.identify {
+                        materials.extend(proof.material.or_else(|| proof.claims.clone()));
+                    }
                     verified.by.push(proof.label);
                     verified.key = verified.key.or(proof.key);
                     verified.claims = verified.claims.or(proof.claims);
@@ -249,6 +266,7 @@ impl Pending<'_> {
         if self.by_address {
             verified.by.push("ip");
         }
+        verified.signed = identity(&materials, &verified.body);
         Ok(verified)
     }
 }
@@ -279,7 +297,13 @@ impl<'p> Group<'p> {
         }
     }
 
-    fn finish(self, head: &Head<'_>, body: &Body, now: Moment) -> Result<Proof, Rejection> {
+    fn finish(
+        self,
+        head: &Head<'_>,
+        body: &Body,
+        now: Moment,
+        identify: bool,
+    ) -> Result<Proof, Rejection> {
         let (steps, mut refusal) = match self {
             Self::Passed(proof) => return Ok(proof),
             Self::Open { steps, refusal } => (steps, refusal),
@@ -288,7 +312,7 @@ impl<'p> Group<'p> {
             let outcome = match step {
                 Begun::ApiKey(step) => step.verify(head, Some(body), now),
                 Begun::Jwt(begun) => begun.finish(head, body, now),
-                Begun::Signature(begun) => begun.finish(head, body, now),
+                Begun::Signature(begun) => begun.finish(head, body, now, identify),
             };
             match outcome {
                 Ok(proof) => return Ok(proof),
@@ -388,6 +412,21 @@ impl Step {
     }
 }
 
+fn identity(materials: &[Vec<u8>], body: &Body) -> Option<Fingerprint> {
+    if materials.is_empty() {
+        return None;
+    }
+    let mut hasher = Hasher::new(Hash::Sha256);
+    for chunk in body.chunks() {
+        hasher.update(chunk);
+    }
+    let print = Fingerprinter::new("signed").with(&hasher.finish());
+    let print = materials
+        .iter()
+        .fold(print, |print, material| print.with(material));
+    Some(print.finish())
+}
+
 /// Of two refusals in an `any`, the one that got further: a wrong signature says more than the
 /// absence of the other credential. A repeated credential is never hidden.
 fn nearer(earlier: Option<Rejection>, later: Rejection) -> Rejection {
@@ -424,6 +463,16 @@ impl Verified {
     /// The JSON payload of the verified token, if a token was verified.
     pub fn claims(&self) -> Option<&[u8]> {
         self.claims.as_deref()
+    }
+
+    /// What tells this request from every other one that its sender signed: the message of each
+    /// signature, the claims of each token, and the body. Signatures themselves do not: a forger
+    /// can write an ECDSA signature in another way, and whoever signs with a random salt makes a
+    /// new one of the same message.
+    ///
+    /// `None` where nothing is signed, or where [`Pending::identify`] was not called.
+    pub const fn signed(&self) -> Option<Fingerprint> {
+        self.signed
     }
 
     /// Gives the bytes away, at the end of the proof's life.

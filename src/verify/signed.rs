@@ -201,6 +201,7 @@ impl Signature {
         body: &Body,
         mut streaming: Option<(usize, Running)>,
         now: Moment,
+        identify: bool,
     ) -> Result<Proof, Rejection> {
         let mut refusal = Rejection::SignatureMismatch;
         for claim in claims.all() {
@@ -213,7 +214,13 @@ impl Signature {
                 streaming: streaming.take(),
             };
             match self.prover.verify(&mut message, now) {
-                Ok(name) => return Ok(Proof::new(self.label, name)),
+                Ok(name) => {
+                    let mut proof = Proof::new(self.label, name);
+                    if identify && self.prover.is_keyed() {
+                        proof.material = Some(self.signed_message(head, claim, body)?);
+                    }
+                    return Ok(proof);
+                }
                 Err(rejection) => refusal = rejection,
             }
         }
@@ -222,6 +229,24 @@ impl Signature {
 }
 
 impl Signature {
+    /// The hash of the message that was signed, the same whichever secret or key signed it.
+    fn signed_message(
+        &self,
+        head: &Head<'_>,
+        claim: &Claim,
+        body: &Body,
+    ) -> Result<Vec<u8>, Rejection> {
+        let mut hasher = Hasher::new(Hash::Sha256);
+        let context = Context {
+            head,
+            claim,
+            body: Some(body),
+            secret: &[],
+        };
+        self.message.feed(&context, |bytes| hasher.update(bytes))?;
+        Ok(hasher.finish())
+    }
+
     /// Whether `{field}` is read from the value in its place.
     pub fn format_has(&self, field: Field) -> bool {
         self.format.has(field)
@@ -229,6 +254,11 @@ impl Signature {
 }
 
 impl Prover {
+    /// Whether only who has a secret or a private key can make it pass.
+    pub const fn is_keyed(&self) -> bool {
+        !matches!(self, Self::Digest { secrets: None, .. })
+    }
+
     /// Whether a key of this name is in force.
     pub(super) fn knows(&self, key_id: &str, now: Moment) -> bool {
         match self {
@@ -329,20 +359,32 @@ impl Begun<'_> {
         }
     }
 
-    /// Gives the verdict once the body is whole.
-    pub fn finish(self, head: &Head<'_>, body: &Body, now: Moment) -> Result<Proof, Rejection> {
+    /// Gives the verdict once the body is whole; with `identify` also what was signed.
+    pub(super) fn finish(
+        self,
+        head: &Head<'_>,
+        body: &Body,
+        now: Moment,
+        identify: bool,
+    ) -> Result<Proof, Rejection> {
         let step = self.step;
         let Some(pointer) = &step.for_each else {
             let claims = match self.claims {
                 Some(claims) => claims,
                 None => step.claims(head, Some(body), now)?,
             };
-            return step.verify(head, &claims, body, self.streaming, now);
+            return step.verify(head, &claims, body, self.streaming, now, identify);
         };
-        let mut proof = None;
+        let mut proof: Option<Proof> = None;
+        let mut material = Vec::new();
         for element in elements(pointer, body)? {
             let claims = step.claims(head, Some(&element), now)?;
-            proof = Some(step.verify(head, &claims, &element, None, now)?);
+            let one = step.verify(head, &claims, &element, None, now, identify)?;
+            material.extend(one.material.iter().flatten());
+            proof = Some(one);
+        }
+        if let Some(proof) = &mut proof {
+            proof.material = (!material.is_empty()).then_some(material);
         }
         // Of an empty array nothing is signed.
         proof.ok_or(Rejection::SignatureMissing)

@@ -32,6 +32,8 @@ mod commands;
 mod config_errors;
 /// Bad days: stops, reloads, outages, floods, slow and silent callers, at what cost.
 mod days;
+/// Copies and replays: what the app sees once, twice, and never too seldom.
+mod duplicates;
 /// `explain`: why a captured request is refused.
 mod explain;
 /// Smuggling: every head or body that two readers could read differently.

@@ -180,6 +180,8 @@ impl Compiler<'_> {
             "secret",
             "public_key",
             "username",
+            "duplicates",
+            "duplicate_key",
             "handshake",
             "verify_token",
             "schema",

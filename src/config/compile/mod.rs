@@ -2,6 +2,7 @@
 
 mod cases;
 mod certificate;
+mod duplicates;
 mod events;
 mod handshake;
 mod listeners;
@@ -104,6 +105,7 @@ impl Compiler<'_> {
         let upstream = self.upstream(section("upstream"), root);
         let headers = self.headers(section("headers"));
         let limits = self.limits(section("limits"));
+        let duplicates = self.duplicates(root.table("duplicates"), upstream.as_ref());
         let health = self.listener(section("health"), "0.0.0.0:9901");
         let admin = self.listener(section("admin"), "127.0.0.1:9902");
         self.warn_open_admin(section("admin"), admin.as_ref().and_then(Option::as_ref));
@@ -128,6 +130,7 @@ impl Compiler<'_> {
             upstream: upstream?,
             headers: headers?,
             limits,
+            duplicates: duplicates?,
             health: health?,
             admin: admin?,
             log,

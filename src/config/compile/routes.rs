@@ -116,6 +116,8 @@ impl Compiler<'_> {
         let pattern = pattern?;
         let schema = schema?;
         let name = own.text("path")?.to_owned();
+        let (mode_of, ..) = mode.as_ref()?;
+        let (copies, key) = self.copies(&keys, &event, mode_of, host.as_deref(), &name)?;
         let (methods, (mode, strip, challenge, handshakes)) = (methods?, mode?);
         let status = |key: &str| {
             keys.integer(key)
@@ -135,7 +137,8 @@ impl Compiler<'_> {
             methods,
             mode,
             schema,
-            event,
+            event: event.rules(key),
+            copies,
             known_events: keys
                 .table("event")
                 .and_then(|event| event.list("known"))

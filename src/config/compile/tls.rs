@@ -217,6 +217,15 @@ impl Compiler<'_> {
         Some(roots)
     }
 
+    /// The authorities of a certificate in one PEM text, checked.
+    pub(super) fn authorities(&mut self, node: &Node) -> Option<Vec<u8>> {
+        let pems = self.pems(node)?;
+        for pem in &pems {
+            self.read_certificates(pem, node)?;
+        }
+        Some(pems.join(&b'\n'))
+    }
+
     fn not_certificates(&mut self, node: &Node) {
         self.problems.error(
             value_span(node),

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 pub use handshake::{CHALLENGE, HANDSHAKE, PROOF};
 pub use provider::{EVENT, EVENT_SOURCE, PROVIDER, ROUTE, SECRET_SOURCE};
-pub use sections::{ROOT, TLS, UPSTREAM};
+pub use sections::{DUPLICATES, ROOT, TLS, UPSTREAM};
 pub use steps::{BODY_HASH, SCHEMES, STEP_ANY, TIMESTAMP};
 pub use test::{EXPECT, OUTCOMES, REQUEST, TEST};
 

@@ -98,6 +98,18 @@ pub static ROUTE: Section = section(
             "Scheme and host as the provider knows them, for {url}."
         ),
         key(
+            "duplicates",
+            Kind::OneOf(&["forward", "acknowledge", "reject", "off"]),
+            "forward",
+            "A copy of an event the app has taken: forward marks it, acknowledge answers 200, reject 409; off remembers nothing.",
+        ),
+        key(
+            "duplicate_key",
+            FOUND,
+            "",
+            "What tells an event from its copies, all of it together, instead of type and id.",
+        ),
+        key(
             "reject_status",
             Kind::Integer { min: 400, max: 599 },
             "",

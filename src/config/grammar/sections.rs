@@ -32,6 +32,12 @@ pub static ROOT: Section = section(
             "",
             "What one caller or all together may use.",
         ),
+        key(
+            "duplicates",
+            Kind::Table(&DUPLICATES),
+            "",
+            "Where the events that the app has taken are remembered.",
+        ),
         key("health", Kind::Table(&HEALTH), "", "Probes and metrics."),
         key(
             "admin",
@@ -283,6 +289,66 @@ static LIMITS: Section = section(
             Kind::Size,
             "256MiB",
             "The most bytes of all bodies together.",
+        ),
+    ],
+);
+
+/// `[duplicates]`.
+pub static DUPLICATES: Section = section(
+    "[duplicates]",
+    "Where the events that the app has taken are remembered.",
+    &[
+        key(
+            "store",
+            Kind::OneOf(&["memory", "redis"]),
+            "memory",
+            "redis is one memory for all replicas.",
+        ),
+        key(
+            "redis",
+            Kind::Secret,
+            "",
+            "The URL: redis://, rediss:// for TLS, redis-cluster://, rediss-cluster:// or unix://.",
+        ),
+        key(
+            "password",
+            Kind::Secret,
+            "",
+            "The password of Redis, where it is not in the URL.",
+        ),
+        key(
+            "ca",
+            Kind::Secret,
+            "",
+            "The authority of the certificate of Redis, PEM.",
+        ),
+        key(
+            "prefix",
+            Kind::Text,
+            "gatepost:",
+            "How the keys in Redis begin: apps that share one need one each.",
+        ),
+        key(
+            "remember",
+            Kind::Duration,
+            "15d",
+            "How long an event is remembered.",
+        ),
+        key(
+            "capacity",
+            // A part of the memory counts in 32 bits.
+            Kind::Integer {
+                min: 1,
+                max: 100_000_000,
+            },
+            "1000000",
+            "The most events remembered in memory; the oldest go first.",
+        ),
+        key(
+            "on_store_error",
+            Kind::OneOf(&["reject", "forward"]),
+            "reject",
+            "When Redis cannot be asked: reject answers 503, forward lets copies pass.",
         ),
     ],
 );

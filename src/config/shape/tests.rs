@@ -55,12 +55,12 @@ fn says_what_was_meant_by_an_unknown_key_or_where_it_belongs() {
             "2:1 unknown key `salt` in `[[route]]`; `salt` belongs to scheme `signature`",
         ),
         (
-            "[[route]]\nduplicates = 1",
-            "2:1 unknown key `duplicates` in `[[route]]`; ",
+            "[[route]]\nrepeats = 1",
+            "2:1 unknown key `repeats` in `[[route]]`; ",
         ),
         (
-            "[duplicates]\nstore = 1",
-            "1:2 unknown key `duplicates` in this file; ",
+            "[repeats]\nstore = 1",
+            "1:2 unknown key `repeats` in this file; ",
         ),
         (
             "[provider.x]\npath = '/'",

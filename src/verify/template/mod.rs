@@ -166,6 +166,14 @@ impl Template {
         })
     }
 
+    /// Whether this parameter of the query is part of what is signed.
+    pub fn covers_query(&self, name: &str) -> bool {
+        self.has(|variable| {
+            matches!(variable, Variable::Url { .. } | Variable::PathAndQuery)
+                || matches!(variable, Variable::Query(signed) if signed == name)
+        })
+    }
+
     /// The headers that are signed by their name.
     pub fn headers(&self) -> impl Iterator<Item = &HeaderName> {
         self.pieces().filter_map(|piece| {

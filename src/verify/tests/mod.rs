@@ -6,6 +6,7 @@
     reason = "tables of cases over plain ASCII"
 )]
 
+mod identity;
 mod keys;
 mod messages;
 mod odd_signatures;
