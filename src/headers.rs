@@ -70,6 +70,8 @@ pub struct Names {
     pub assertion: HeaderName,
     /// The client address.
     pub client_ip: HeaderName,
+    /// Marks the copy of an event that the app has taken.
+    pub duplicate: HeaderName,
     /// The length of a batch.
     pub event_count: HeaderName,
     /// The provider's event id.
@@ -102,6 +104,7 @@ impl Names {
         Some(Self {
             assertion: name("assertion")?,
             client_ip: name("client-ip")?,
+            duplicate: name("duplicate")?,
             event_count: name("event-count")?,
             event_id: name("event-id")?,
             event_type: name("event-type")?,
@@ -198,7 +201,7 @@ pub fn strip_outbound(headers: &mut HeaderMap) {
     remove_nominated(headers);
     // The length of the answer stays: it tells a HEAD or a streamed body apart.
     remove_where(headers, |name| {
-        *name != CONTENT_LENGTH && is_hop(name.as_str())
+        *name != CONTENT_LENGTH && is_hop(&canonical(name.as_str()))
     });
 }
 

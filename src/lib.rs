@@ -16,22 +16,28 @@
 //! | 4 | [`server`]: listeners, TLS, drain, reload, health |
 //! | 3 | [`proxy`]: the line |
 //! | 2 | [`config`]: `sidecar.toml` to [`config::Config`]; [`telemetry`]; [`sign`]; [`diagnosis`]: why a request is refused |
-//! | 1 | [`verify`], [`event`], [`route`], [`upstream`], [`address`] |
-//! | 0 | [`encoding`], [`secret`], [`units`], [`json`], [`form`], [`headers`], [`budget`], [`socket`], [`rejection`] |
+//! | 1 | [`verify`], [`event`], [`duplicates`], [`handshake`], [`route`], [`upstream`], [`address`] |
+//! | 0 | [`encoding`], [`secret`], [`units`], [`json`], [`form`], [`headers`], [`fingerprint`], [`budget`], [`socket`], [`rejection`], [`schema`] |
 
 pub mod address;
+#[cfg(test)]
+mod blessed;
 pub mod budget;
 pub mod command;
 pub mod config;
 pub mod diagnosis;
+pub mod duplicates;
 pub mod encoding;
 pub mod event;
+pub mod fingerprint;
 pub mod form;
+pub mod handshake;
 pub mod headers;
 pub mod json;
 pub mod proxy;
 pub mod rejection;
 pub mod route;
+pub mod schema;
 pub mod secret;
 pub mod server;
 pub mod sign;

@@ -79,6 +79,12 @@ rejections! {
     RateLimited, "rate_limited", TOO_MANY_REQUESTS, Client,
         "the client sends more than the route's `rate`",
         "raise `rate` of the route if the provider's bursts are larger";
+    CertificateMissing, "certificate_missing", UNAUTHORIZED, Client,
+        "the connection has no client certificate",
+        "let the provider present its certificate to gatepost itself: TLS must not end before it";
+    CertificateWrong, "certificate_wrong", UNAUTHORIZED, Client,
+        "the client certificate has none of the names or fingerprints of the route",
+        "compare `san_dns`, `san_uri` or `fingerprint` of the step with the provider's certificate (openssl x509 -noout -ext subjectAltName -fingerprint -sha256)";
     CredentialMissing, "credential_missing", UNAUTHORIZED, Client,
         "the credential is not in the request",
         "set the credential in the provider's dashboard, and check that no proxy in front removes the header";
@@ -136,6 +142,15 @@ rejections! {
     JwtBodyHash, "jwt_body_hash", UNAUTHORIZED, Client,
         "the token's body hash is not that of the body",
         "check that nothing in front rewrites the body, and `body_hash` of the route";
+    ChallengeAsEvent, "challenge_as_event", UNAUTHORIZED, Client,
+        "the signed message has the shape of a handshake's challenge, which gatepost signs for anybody",
+        "nothing: no event of the provider looks like this; narrow `alphabet` or `max` of the handshake if one does";
+    HandshakeMalformed, "handshake_malformed", BAD_REQUEST, Client,
+        "the provider's handshake has a challenge of another shape than the configuration takes",
+        "compare `alphabet`, `min` and `max` of the handshake with one captured request of the provider";
+    HandshakeToken, "handshake_token_wrong", FORBIDDEN, Client,
+        "the handshake repeats another token than the route's `verify_token`",
+        "compare `verify_token` with the one that was given to the provider";
     BodyTooLarge, "body_too_large", PAYLOAD_TOO_LARGE, Client,
         "the body is larger than `limits.body`",
         "raise `limits.body` of the route if the provider's events are larger";
@@ -157,6 +172,18 @@ rejections! {
     EventAmbiguous, "event_ambiguous", BAD_REQUEST, Client,
         "a key on the way to the event type is repeated, so two readers would read two types",
         "the provider sends a repeated JSON key: ask it to stop, or set `event.required = false`";
+    Duplicate, "duplicate", CONFLICT, Client,
+        "a copy of an event that the app has taken, on a route that rejects copies",
+        "nothing: the app has it; `duplicates = \"acknowledge\"` answers 200 instead";
+    EventInFlight, "event_in_flight", SERVICE_UNAVAILABLE, Client,
+        "a copy of an event that the app is working on; it may still fail",
+        "nothing: the sender tries again; if it happens often, look why the app is slow, or whether `event.id` differs in every event";
+    StoreUnavailable, "store_unavailable", SERVICE_UNAVAILABLE, Gatepost,
+        "whether the event is a copy cannot be told: Redis cannot be asked",
+        "look at `[duplicates]` and at Redis; `on_store_error = \"forward\"` lets copies pass meanwhile";
+    SchemaMismatch, "schema_mismatch", BAD_REQUEST, Client,
+        "the verified body does not satisfy the route's `schema`",
+        "the log says where (`schema_at`) and by which keyword; correct the schema, or ask the provider what changed";
     Overloaded, "overloaded", SERVICE_UNAVAILABLE, Gatepost,
         "a limit on connections, requests in flight or buffered bytes is reached",
         "raise `limits.in_flight` or `limits.buffered`, or look why the app is slow";

@@ -112,6 +112,7 @@ fn configuration(routes: &str, public_key: &str) -> Config {
             "PUBLIC_KEY".into(),
             public_key.to_owned(),
         )])),
+        ..Environment::default()
     };
     let text = format!("[upstream]\nurl = \"echo:\"\n{routes}");
     let loaded = parse("bench.toml", &text, PathBuf::new(), &environment);

@@ -6,25 +6,29 @@ use gatepost::address::{AddressList, ClientSource, Network, Trust};
 use gatepost::config::{self, Environment};
 use gatepost::event::{MAX_BYTES, Parts, Rules, Source, header_value};
 use gatepost::form;
-use gatepost::json::{self, Pointer};
+use gatepost::handshake::{Asks, Challenge, Handshake, Handshakes, Kind, Reply, Text};
+use gatepost::json::{self, Pointer, Selection, Value};
 use gatepost::route::{Pattern, is_ambiguous};
 use gatepost::secret::Secret;
 use gatepost::verify::format::{Field, Format, MAX_SIGNATURES};
 use gatepost::verify::jwt::{ALGORITHMS, Jwt, Key};
 use gatepost::verify::public_key::PublicKey;
 use gatepost::verify::template::{Constants, Template};
-use gatepost::verify::{Body, Encoding, Head, Held, Moment, Place, Plan, Ring, Step};
+use gatepost::verify::{
+    Alphabet, Body, Encoding, Head, Held, Moment, Place, Plan, Ring, Shape, Step,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// A target and its name: that of its corpus folder.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const ALL: [Target; 10] = [
+pub const ALL: [Target; 11] = [
     ("address", address),
     ("batch", batch),
     ("event", event),
     ("format", format),
+    ("handshake", handshake),
     ("jwt", jwt),
     ("path", path),
     ("proxy_protocol", proxy),
@@ -150,6 +154,79 @@ pub fn format(data: &[u8]) {
     }
 }
 
+/// Handshakes: whatever is asked, what is answered is JSON, holds nothing of another alphabet, and is
+/// no longer than the challenge allows.
+pub fn handshake(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let mut lines = text.split('\n');
+    let (query, alphabet) = (lines.next(), lines.next().unwrap_or_default());
+    let body = Body::from(bytes::Bytes::copy_from_slice(
+        lines.next().unwrap_or_default().as_bytes(),
+    ));
+    // Any outcome will do.
+    let _ = Alphabet::parse(alphabet);
+    drop(Text::json(query.unwrap_or_default()));
+    let shape = Shape {
+        alphabet: Alphabet::unmarked(),
+        min: 1,
+        max: 64,
+    };
+    let json = || Place::json(Pointer::parse("/challenge").expect("a pointer"));
+    let of = |place: Place, members| Handshake {
+        method: http::Method::POST,
+        signed: false,
+        asks: Asks {
+            members,
+            any_body: true,
+            ..Asks::default()
+        },
+        challenge: Some(Challenge { place, shape }),
+        proof: None,
+        reply: Reply {
+            status: http::StatusCode::OK,
+            kind: Kind::Json(Text::json(r#"{"a":"{challenge}"}"#).expect("JSON")),
+            headers: Vec::new(),
+            public_url: String::new(),
+        },
+        hint: None,
+    };
+    let handshakes = Handshakes {
+        all: vec![
+            of(Place::Query("c".into()), None),
+            of(json(), Some(vec!["challenge".into()])),
+            of(json(), None),
+        ],
+        verify_token: None,
+        username: String::new(),
+    };
+    let headers = HeaderMap::new();
+    let head = Head {
+        method: "POST",
+        path: "/",
+        query,
+        headers: &headers,
+    };
+    let now = Moment::from_second(1_700_000_000).expect("a time");
+    let empty = body.is_empty();
+    if let Ok(Some(answer)) = handshakes.answer(&head, Some(&body), empty, false, now) {
+        let pointer = [Pointer::parse("/a").expect("a pointer")];
+        let found = Selection::new(&pointer)
+            .read(&answer.body)
+            .expect("an answer is JSON")
+            .found;
+        let Some([Value::Text(told)]) = found.first().map(|found| &*found.values) else {
+            panic!("not one text");
+        };
+        assert!(shape.fits(told.as_bytes()) && !told.contains(['<', '>', '&']));
+        assert_ne!(
+            handshakes.asked(&head, empty),
+            gatepost::handshake::Asked::No
+        );
+    }
+}
+
 /// Batches and lists of pairs: what is handed out stands in the body.
 pub fn batch(data: &[u8]) {
     for pointer in ["", "/a", "/a/b"] {
@@ -216,7 +293,7 @@ pub fn jwt(data: &[u8]) {
         query: None,
         headers: &headers,
     };
-    let client = std::net::Ipv4Addr::LOCALHOST.into();
+    let client = std::net::IpAddr::from(std::net::Ipv4Addr::LOCALHOST);
     let refusal = plan
         .admit(client, &head, Moment::UNIX_EPOCH)
         .expect_err("nobody signed this");
@@ -312,6 +389,7 @@ pub fn toml(data: &[u8]) {
     let environment = Environment {
         inline: true,
         variables: Some(std::collections::BTreeMap::new()),
+        ..Environment::default()
     };
     let loaded = config::parse("fuzz.toml", text, "/nonexistent".into(), &environment);
     assert_eq!(loaded.config.is_none(), loaded.problems.errors() > 0);

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{Outcome, environment, say, serve};
 use crate::config::show;
+use crate::duplicates::OnCopy;
 use crate::route::{Mode, Route};
 
 #[derive(Debug, clap::Args)]
@@ -70,9 +71,17 @@ fn describe(route: &Route) -> String {
         }
         Mode::Passthrough => "nothing verified".to_owned(),
     };
+    let copies = match &route.copies {
+        Some(rule) if rule.on_copy() != OnCopy::Forward => format!(
+            "; copies by {}: {}",
+            rule.basis().describe(),
+            rule.on_copy().name()
+        ),
+        _ => String::new(),
+    };
     let provider = route.provider.as_deref().unwrap_or("-");
     format!(
-        "{:<11} {:<28} {:<12} {steps}",
+        "{:<11} {:<28} {:<12} {steps}{copies}",
         route.mode.name(),
         route.name,
         provider

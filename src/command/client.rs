@@ -1,9 +1,9 @@
 //! A caller with the exact bytes in hand, for `send`, `demo` and `health`.
 
-use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::io;
 use std::time::Duration;
 
+use super::target::Target;
 use crate::sign::Delivery;
 
 /// An answer.
@@ -25,13 +25,8 @@ impl Answer {
 }
 
 /// Sends one request on a connection of its own and reads the answer to its end.
-pub(super) fn exchange(address: SocketAddr, request: &[u8], time: Duration) -> io::Result<Answer> {
-    let mut stream = TcpStream::connect_timeout(&address, time)?;
-    stream.set_read_timeout(Some(time))?;
-    stream.set_write_timeout(Some(time))?;
-    stream.write_all(request)?;
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes)?;
+pub(super) fn exchange(target: &Target, request: &[u8], time: Duration) -> io::Result<Answer> {
+    let bytes = target.exchange(request, time)?;
     parse(&bytes)
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP/1.1"))
 }

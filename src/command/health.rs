@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::target::Target;
 use super::{NO, Outcome, UNAVAILABLE, client, environment, say, tell};
 use crate::config::{self, Listen};
 
@@ -22,7 +23,7 @@ pub(super) fn run(path: &Path) -> Outcome {
         });
     }
     let head = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    match client::exchange(address, head.as_bytes(), TIMEOUT) {
+    match client::exchange(&Target::Tcp(vec![address]), head.as_bytes(), TIMEOUT) {
         Ok(answer) if answer.status == 200 => {
             say("ready\n");
             Ok(())

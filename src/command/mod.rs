@@ -3,17 +3,28 @@
 
 mod check;
 mod client;
+mod delivery;
 mod demo;
 mod explain;
 mod health;
+mod init;
 #[expect(
     clippy::indexing_slicing,
     reason = "a JSON value that is not there is null, and no panic"
 )]
 mod instance;
+mod junit;
+mod paper;
 mod providers;
+mod question;
+#[cfg(test)]
+mod reference;
+mod rehearsal;
+mod schema;
 mod send;
 mod serve;
+mod target;
+mod test;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -38,7 +49,7 @@ const CONFIG: u8 = 78;
     version,
     about = "Forwards only the webhooks that proved who sent them.",
     after_help = "Start with:\n  gatepost demo                 see it work, nothing needed\n  \
-                  gatepost providers prelude    what a provider sends, and the route for it\n  \
+                  gatepost init -p prelude      write a sidecar.toml for a provider\n  \
                   gatepost check                is sidecar.toml right?\n  \
                   gatepost run                  serve"
 )]
@@ -64,6 +75,11 @@ enum Command {
         after_help = "Exit code 78 with all problems. Example:\n  gatepost check -c sidecar.toml --show"
     )]
     Check(check::Arguments),
+    /// What a shell needs to complete commands
+    #[command(
+        after_help = "Example:\n  gatepost completions bash > /etc/bash_completion.d/gatepost"
+    )]
+    Completions(paper::Completions),
     /// See all five seed providers work, on loopback with throw-away keys
     #[command(
         after_help = "Exit code 0 only if every outcome is the expected one. Example:\n  gatepost demo"
@@ -77,6 +93,14 @@ enum Command {
     /// Ask a running instance whether it is ready, for exec probes
     #[command(after_help = "Example:\n  gatepost health -c /etc/gatepost/sidecar.toml")]
     Health,
+    /// Write a sidecar.toml for these providers
+    #[command(
+        after_help = "It never overwrites a file without --force. Example:\n  gatepost init -p prelude -p prove"
+    )]
+    Init(init::Arguments),
+    /// The manual page
+    #[command(after_help = "Example:\n  gatepost man /usr/share/man/man1")]
+    Man(paper::Man),
     /// The providers that come with gatepost: all, those that match, or one of them
     #[command(
         after_help = "Example:\n  gatepost providers hmac documented\n  gatepost providers prelude"
@@ -90,9 +114,22 @@ enum Command {
     /// Serve
     #[command(after_help = "Example:\n  gatepost run -c /etc/gatepost/sidecar.toml")]
     Run(serve::Arguments),
+    /// The JSON Schema of sidecar.toml, for editors
+    #[command(
+        after_help = "An editor that knows TOML schemas (taplo, Even Better TOML) completes and checks a file\n\
+                      whose first line is `#:schema ./sidecar.schema.json`. Example:\n  \
+                      gatepost schema > sidecar.schema.json"
+    )]
+    Schema,
     /// Sign a sample as the provider would and send it
     #[command(after_help = "Example:\n  gatepost send /webhooks/prove --tamper key")]
     Send(send::Arguments),
+    /// Run the [[test]] blocks of the configuration on throw-away secrets
+    #[command(
+        after_help = "Nothing is read from where secrets are kept, and no app is needed. Exit code 1 when a test\n\
+                      fails or there is none. Example:\n  gatepost test --junit report.xml"
+    )]
+    Test(test::Arguments),
     /// What a running instance does: routes, counts, secrets in use
     #[command(after_help = "Example:\n  gatepost status --admin 127.0.0.1:9902")]
     Status(instance::Arguments),
@@ -111,13 +148,24 @@ pub fn run() -> ExitCode {
     let code = match arguments.command {
         None => serve::run(&config, &serve::Arguments::default()),
         Some(Command::Check(arguments)) => check::run(&config, &arguments),
+        Some(Command::Completions(arguments)) => {
+            paper::completions(&arguments);
+            Ok(())
+        }
         Some(Command::Demo) => demo::run(),
         Some(Command::Explain(arguments)) => explain::run(&config, &arguments),
         Some(Command::Health) => health::run(&config),
+        Some(Command::Init(arguments)) => init::run(&config, &arguments),
+        Some(Command::Man(arguments)) => paper::man(&arguments),
         Some(Command::Providers(arguments)) => providers::run(&arguments),
         Some(Command::Reload(arguments)) => instance::reload(&config, &arguments),
         Some(Command::Run(arguments)) => serve::run(&config, &arguments),
+        Some(Command::Schema) => {
+            schema::run();
+            Ok(())
+        }
         Some(Command::Send(arguments)) => send::run(&config, &arguments),
+        Some(Command::Test(arguments)) => test::run(&config, &arguments),
         Some(Command::Status(arguments)) => instance::status(&config, &arguments),
         Some(Command::Tail(arguments)) => instance::tail(&config, &arguments),
         Some(Command::Why(arguments)) => instance::why(&config, &arguments),
@@ -136,6 +184,7 @@ fn environment(dev: bool) -> Environment {
     Environment {
         inline: dev,
         variables: None,
+        ..Environment::default()
     }
 }
 

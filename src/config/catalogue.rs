@@ -19,6 +19,12 @@ pub fn names() -> Vec<&'static str> {
     names
 }
 
+/// The JSON Schema that a provider's bodies satisfy, where one comes with it.
+pub fn schema(name: &str) -> Option<&'static [u8]> {
+    let file = PROVIDERS.get_file(format!("schemas/{name}.json"))?;
+    Some(file.contents())
+}
+
 /// A sample body of a provider: `samples` of its file, relative to the folder.
 pub fn sample(path: &str) -> Option<&'static [u8]> {
     Some(PROVIDERS.get_file(path)?.contents())

@@ -141,6 +141,7 @@ fn a_misplaced_secret_is_never_printed_by_loading() {
     let environment = Environment {
         inline: false,
         variables: Some(std::collections::BTreeMap::new()),
+        ..Environment::default()
     };
     let more = [
         "secret = { env = 'MARK' }",

@@ -13,6 +13,21 @@ use super::{shape, tree};
 use crate::encoding::Encoding;
 use crate::verify::Hash;
 
+/// What stands in for the listeners and the app.
+const REHEARSAL: &str = r#"
+[server]
+listen = "127.0.0.1:0"
+drain = "1s"
+[client_address]
+trusted_proxies = ["127.0.0.1"]
+[upstream]
+url = "echo:"
+[health]
+listen = "off"
+[admin]
+listen = "off"
+"#;
+
 /// What loading gave.
 #[derive(Debug)]
 pub struct Loaded {
@@ -113,11 +128,26 @@ fn not_text(name: &str, bytes: &[u8], at: usize) -> Loaded {
 pub fn parse(name: &str, text: &str, folder: PathBuf, environment: &Environment) -> Loaded {
     let mut files = Files::new();
     let id = files.add(name, text);
-    let (root, syntax) = tree::parse(&files, id);
+    let (mut root, syntax) = tree::parse(&files, id);
     let mut problems = Problems::new();
     let readable = syntax.is_empty();
     problems.extend(syntax);
     shape::check(&root, &ROOT, &mut problems);
+    if environment.throw_away.is_some() {
+        // A rehearsal has listeners, an app and a memory of its own.
+        let replaced = [
+            "server",
+            "client_address",
+            "upstream",
+            "duplicates",
+            "health",
+            "admin",
+        ];
+        let stays = |name: &str| !replaced.contains(&name);
+        root.entries.retain(|entry| stays(&entry.name));
+        let own = files.add("(the rehearsal's own)", REHEARSAL);
+        root.entries.extend(tree::parse(&files, own).0.entries);
+    }
     let mut compiler = Compiler::new(environment, files, problems, folder);
     // What cannot be read whole would only give problems that are not there.
     let config = if readable {

@@ -6,6 +6,7 @@
 //!        └────────┴──────────────┴─► Problems ─render─► what a person reads
 //! ```
 
+mod case;
 pub mod catalogue;
 mod compile;
 mod environment;
@@ -15,8 +16,11 @@ mod mask;
 pub mod nearest;
 pub mod problem;
 mod read;
+#[cfg(test)]
+mod reference;
 pub mod render;
 pub mod sample;
+pub mod schema;
 mod settings;
 pub mod shape;
 pub mod show;
@@ -29,7 +33,8 @@ mod leaks;
 #[cfg(test)]
 mod tests;
 
-pub use environment::Environment;
+pub use case::{Case, CaseBody};
+pub use environment::{Environment, ThrowAway};
 pub use load::{Loaded, listening, load, parse};
 pub(crate) use mask::printable;
 pub use settings::{About, Config, HeaderSettings, Limits, Listen, LogSettings, Reload, Server};

@@ -159,6 +159,7 @@ mod tests {
         let environment = Environment {
             inline: true,
             variables: None,
+            ..Environment::default()
         };
         let loaded = parse("test", &text, PathBuf::new(), &environment);
         assert!(loaded.config.is_some(), "{}", loaded.report(false));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::case::Case;
 use crate::address::Trust;
 use crate::headers::Names;
 use crate::route::Routes;
@@ -24,6 +25,8 @@ pub struct Config {
     pub headers: HeaderSettings,
     /// Limits.
     pub limits: Limits,
+    /// Where events are remembered.
+    pub duplicates: crate::duplicates::Settings,
     /// Where health and metrics are served; `None` for off.
     pub health: Option<Listen>,
     /// Where the admin page is served; `None` for off.
@@ -34,6 +37,8 @@ pub struct Config {
     pub reload: Reload,
     /// The routes.
     pub routes: Routes,
+    /// What `gatepost test` sends; nothing else looks at it.
+    pub cases: Vec<Case>,
     /// What can be told of it.
     pub about: About,
 }
@@ -114,6 +119,10 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// Time for a body.
     pub body_timeout: Duration,
+    /// How long a caller may take nothing of its answer.
+    pub send_timeout: Duration,
+    /// How long a connection may wait for its next request.
+    pub idle_timeout: Duration,
     /// Most connections.
     pub connections: usize,
     /// Most requests at once.

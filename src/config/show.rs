@@ -35,12 +35,7 @@ pub fn effective(loaded: &Loaded) -> String {
 
 /// The samples of the route at `path`: event type and file.
 pub fn samples(loaded: &Loaded, path: &str) -> Vec<(String, String)> {
-    let routes = loaded.root.list("route").unwrap_or_default();
-    let own = routes
-        .iter()
-        .filter_map(Node::table)
-        .find(|table| table.text("path") == Some(path));
-    let table = own.and_then(|own| overlaid(own, &loaded.root, PathBuf::new()));
+    let table = keys_of(loaded, path);
     let samples = table.as_ref().and_then(|table| table.table("samples"));
     samples
         .map(|samples| &*samples.entries)
@@ -48,6 +43,16 @@ pub fn samples(loaded: &Loaded, path: &str) -> Vec<(String, String)> {
         .iter()
         .filter_map(|entry| Some((entry.name.clone(), entry.node.text()?.to_owned())))
         .collect()
+}
+
+/// The keys of the route at `path`, its provider's included.
+pub fn keys_of(loaded: &Loaded, path: &str) -> Option<Table> {
+    let routes = loaded.root.list("route").unwrap_or_default();
+    let own = routes
+        .iter()
+        .filter_map(Node::table)
+        .find(|table| table.text("path") == Some(path))?;
+    overlaid(own, &loaded.root, PathBuf::new())
 }
 
 fn keys(text: &mut String, table: &Table) {

@@ -62,6 +62,7 @@ pub(super) fn secrets(step: &Step) -> Vec<Held<Secret>> {
             };
             step.keys.all().iter().filter_map(shared).collect()
         }
+        Step::Mtls(_) => Vec::new(),
         Step::Signature(step) => match &step.prover {
             Prover::Digest { secrets, .. } => secrets
                 .as_ref()
@@ -80,7 +81,7 @@ pub(super) fn secrets(step: &Step) -> Vec<Held<Secret>> {
 /// The public keys of a step, whether in force or not.
 pub(super) fn public_keys(step: &Step) -> Vec<Held<PublicKey>> {
     match step {
-        Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) => Vec::new(),
+        Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Mtls(_) => Vec::new(),
         Step::Jwt(step) => step
             .keys
             .all()
@@ -115,6 +116,7 @@ pub(super) fn with_secrets(step: &Step, secrets: Vec<Held<Secret>>) -> Option<St
                 .collect();
             step.keys = Ring::new(keys);
         }
+        Step::Mtls(_) => return None,
         Step::Signature(step) => match &mut step.prover {
             Prover::Digest {
                 secrets: ring @ Some(_),
@@ -134,7 +136,7 @@ pub(super) fn with_secrets(step: &Step, secrets: Vec<Held<Secret>>) -> Option<St
 pub(super) fn with_public(step: &Step, public: &[Held<PublicKey>]) -> Option<Step> {
     let mut step = step.clone();
     match &mut step {
-        Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) => return None,
+        Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Mtls(_) => return None,
         Step::Jwt(step) => {
             let keys = public
                 .iter()

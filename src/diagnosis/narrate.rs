@@ -55,6 +55,14 @@ pub(super) fn expected(scene: &Scene) -> String {
             }
             text
         }
+        Step::Mtls(step) => {
+            let fingerprints = step.fingerprints.len();
+            let mut wanted: Vec<String> = step.dns.iter().chain(&step.uris).cloned().collect();
+            if fingerprints > 0 {
+                wanted.push(format!("one of {fingerprints} fingerprints"));
+            }
+            format!("a client certificate with {}", wanted.join(", "))
+        }
         Step::Signature(step) => signature(step, scene),
     }
 }
@@ -130,6 +138,7 @@ pub(super) fn came(scene: &Scene) -> String {
             }
             text
         }
+        Step::Mtls(_) => "not known: a capture does not hold the connection's certificate".into(),
         Step::Signature(step) => {
             let mut text = first_of(scene, &step.places)
                 .map_or_else(|| "nothing".into(), |value| shape(value.as_bytes()));

@@ -308,6 +308,7 @@ fn missing(scene: &Scene, rejection: Rejection) -> Guess {
         Step::Basic(_) => wanted.push(Place::Header(http::header::AUTHORIZATION)),
         Step::Bearer(step) => wanted.push(Place::Header(step.header.clone())),
         Step::Jwt(step) => wanted.push(step.place.clone()),
+        Step::Mtls(_) => {}
         Step::Signature(step) => {
             wanted.extend(step.places.first().cloned());
             wanted.extend(step.id.clone());

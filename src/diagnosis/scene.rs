@@ -61,7 +61,9 @@ impl Scene {
     pub(super) fn signature(&self) -> Option<&Signature> {
         match &self.step {
             Step::Signature(signature) => Some(signature),
-            Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Jwt(_) => None,
+            Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Jwt(_) | Step::Mtls(_) => {
+                None
+            }
         }
     }
 
@@ -69,7 +71,9 @@ impl Scene {
     pub(super) fn signature_mut(&mut self) -> Option<&mut Signature> {
         match &mut self.step {
             Step::Signature(signature) => Some(signature),
-            Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Jwt(_) => None,
+            Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Jwt(_) | Step::Mtls(_) => {
+                None
+            }
         }
     }
 

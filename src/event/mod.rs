@@ -8,9 +8,10 @@ pub use value::{MAX_BYTES, header_value, joined};
 
 use std::borrow::Cow;
 
+use crate::fingerprint::{Fingerprint, Fingerprinter};
 use crate::json::Selection;
 use crate::rejection::Rejection;
-use source::{Ambiguous, Compiled, Opened, Pointers};
+use source::{Ambiguous, Compiled, Opened, Pointers, Reading};
 
 /// A route's `event.*`, compiled.
 #[derive(Debug, Clone)]
@@ -19,8 +20,28 @@ pub struct Rules {
     id: Vec<Compiled>,
     time: Vec<Compiled>,
     required: bool,
+    identity: Identity,
     claims: Option<Selection>,
     body: Option<Selection>,
+}
+
+/// What tells an event from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyRule {
+    /// Nothing in the request.
+    Nothing,
+    /// Its type, where it has one, and its id; of a batch all its types and ids in their order.
+    TypeAndId,
+    /// All of these together.
+    Own(Vec<Source>),
+}
+
+/// [`KeyRule`], compiled.
+#[derive(Debug, Clone)]
+enum Identity {
+    Nothing,
+    TypeAndId,
+    Own(Vec<Compiled>),
 }
 
 /// What a request tells about its event. Texts are as the provider wrote them, never empty:
@@ -35,12 +56,25 @@ pub struct Event {
     pub time: Option<String>,
     /// How many elements the body has if it is a JSON array; read only where a source is JSON.
     pub count: Option<usize>,
+    /// What tells it from another event; `None` where a part of that is absent or ambiguous.
+    pub key: Option<Fingerprint>,
 }
 
 impl Rules {
     /// Compiles the sources of the type, the id and the time; of each list the first that is
     /// present counts. With `required`, a request without a readable type is refused.
     pub fn new(kind: Vec<Source>, id: Vec<Source>, time: Vec<Source>, required: bool) -> Self {
+        Self::keyed(kind, id, time, required, KeyRule::Nothing)
+    }
+
+    /// The same, and how an event is told from another.
+    pub fn keyed(
+        kind: Vec<Source>,
+        id: Vec<Source>,
+        time: Vec<Source>,
+        required: bool,
+        key: KeyRule,
+    ) -> Self {
         let mut pointers = Pointers::default();
         let mut compile = |sources: Vec<Source>| -> Vec<Compiled> {
             sources
@@ -49,12 +83,18 @@ impl Rules {
                 .collect()
         };
         let (kind, id, time) = (compile(kind), compile(id), compile(time));
+        let identity = match key {
+            KeyRule::Nothing => Identity::Nothing,
+            KeyRule::TypeAndId => Identity::TypeAndId,
+            KeyRule::Own(sources) => Identity::Own(compile(sources)),
+        };
         let (claims, body) = pointers.select();
         Self {
             kind,
             id,
             time,
             required,
+            identity,
             claims,
             body,
         }
@@ -63,7 +103,12 @@ impl Rules {
     /// Whether the body is looked at.
     pub fn reads_body(&self) -> bool {
         let of_form = |source: &Compiled| matches!(source, Compiled::Form(_));
-        let mut sources = self.kind.iter().chain(&self.id).chain(&self.time);
+        let own = match &self.identity {
+            Identity::Own(sources) => &**sources,
+            Identity::Nothing | Identity::TypeAndId => &[],
+        };
+        let told = self.kind.iter().chain(&self.id).chain(&self.time);
+        let mut sources = told.chain(own);
         self.body.is_some() || sources.any(of_form)
     }
 
@@ -82,7 +127,9 @@ impl Rules {
             claims: parts.claims.and_then(|claims| read(&self.claims, claims)),
             body: read(&self.body, parts.body),
         };
-        let types = match opened.read(&self.kind) {
+        let kind = opened.read(&self.kind);
+        let key = self.key(&opened, &kind);
+        let types = match kind {
             Err(Ambiguous) if self.required => return Err(Rejection::EventAmbiguous),
             Ok(reading) if self.required && reading.texts.is_empty() => {
                 return Err(Rejection::EventMissing);
@@ -98,8 +145,45 @@ impl Rules {
                 .body
                 .as_ref()
                 .and_then(|document| document.root_elements),
+            key,
         })
     }
+
+    fn key(
+        &self,
+        opened: &Opened<'_>,
+        kind: &Result<Reading<'_>, Ambiguous>,
+    ) -> Option<Fingerprint> {
+        let print = Fingerprinter::new("event");
+        let print = match &self.identity {
+            Identity::Nothing => return None,
+            Identity::TypeAndId => {
+                let id = whole(opened.read(&self.id))?;
+                let print = texts(print, kind.as_ref().ok()?);
+                texts(print, &id)
+            }
+            Identity::Own(sources) => sources.iter().try_fold(print, |print, source| {
+                let reading = whole(opened.read(std::slice::from_ref(source)))?;
+                Some(texts(print, &reading))
+            })?,
+        };
+        Some(print.finish())
+    }
+}
+
+/// A reading that is there, in every element of a batch.
+fn whole(reading: Result<Reading<'_>, Ambiguous>) -> Option<Reading<'_>> {
+    reading
+        .ok()
+        .filter(|reading| !reading.texts.is_empty() && !reading.partial)
+}
+
+fn texts(print: Fingerprinter, reading: &Reading<'_>) -> Fingerprinter {
+    let count = (reading.texts.len() as u64).to_le_bytes();
+    let texts = reading.texts.iter();
+    texts.fold(print.with(&count), |print, text| {
+        print.with(text.as_bytes())
+    })
 }
 
 /// The value that holds for the whole request: a batch is known by an id only if all of it is.
@@ -436,7 +520,7 @@ mod tests {
             types: vec!["a".into()],
             id: Some("e1".into()),
             time: Some("1700000000.5".into()),
-            count: None,
+            ..Event::default()
         };
         assert_eq!(event, expected);
         // An ambiguous id costs the id only.
@@ -458,11 +542,78 @@ mod tests {
         );
     }
 
+    /// The key of a body under these rules: sources of type, id, and a key of one's own.
+    fn key(kind: &str, id: &str, own: Option<&str>, body: &str) -> Option<Fingerprint> {
+        let rule = own.map_or(KeyRule::TypeAndId, |own| KeyRule::Own(sources(own)));
+        let rules = Rules::keyed(sources(kind), sources(id), Vec::new(), false, rule);
+        let parts = Parts {
+            headers: &HeaderMap::new(),
+            query: None,
+            body: body.as_bytes(),
+            claims: None,
+        };
+        rules.read(&parts).unwrap().key
+    }
+
+    #[test]
+    fn an_event_is_known_by_its_type_and_id() {
+        let of = |body| key("json:/t", "json:/id", None, body);
+        let known = of(r#"{"t":"a","id":"1"}"#);
+        assert!(known.is_some());
+        assert_eq!(of(r#"{"x":0,"id":"1","t":"a"}"#), known);
+        for other in [
+            r#"{"t":"b","id":"1"}"#,
+            r#"{"t":"a","id":"2"}"#,
+            r#"{"t":"1","id":"a"}"#,
+            r#"{"t":"a1","id":""}"#,
+            r#"{"id":"1"}"#,
+        ] {
+            assert_ne!(of(other), known, "{other}");
+        }
+        assert!(of(r#"{"id":"1"}"#).is_some(), "the type may be absent");
+        for unknown in [
+            r#"{"t":"a"}"#,
+            r#"{"t":"a","id":null}"#,
+            r#"{"t":"a","id":"1","id":"2"}"#,
+            r#"{"t":"a","t":"b","id":"1"}"#,
+            "x",
+        ] {
+            assert_eq!(of(unknown), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_batch_is_known_by_all_its_ids() {
+        let of = |body| key("json:/*/t", "json:/*/id", None, body);
+        let known = of(r#"[{"t":"a","id":"1"},{"t":"a","id":"2"}]"#);
+        assert!(known.is_some());
+        for other in [
+            r#"[{"t":"a","id":"2"},{"t":"a","id":"1"}]"#,
+            r#"[{"t":"a","id":"1"},{"t":"b","id":"2"}]"#,
+            r#"[{"t":"a","id":"1"}]"#,
+            r#"[{"t":"a","id":"12"}]"#,
+            r#"[{"t":"a","id":"1"},{"t":"a"}]"#,
+        ] {
+            assert_ne!(of(other), known, "{other}");
+        }
+        assert_eq!(of(r#"[{"t":"a","id":"1"},{"t":"a"}]"#), None);
+    }
+
+    #[test]
+    fn a_key_of_ones_own_needs_all_its_parts() {
+        let of = |body| key("", "", Some("json:/a json:/b"), body);
+        assert!(of(r#"{"a":"1","b":"2"}"#).is_some());
+        assert_ne!(of(r#"{"a":"1","b":"2"}"#), of(r#"{"a":"2","b":"1"}"#));
+        assert_ne!(of(r#"{"a":"1","b":"2"}"#), of(r#"{"a":"12","b":""}"#));
+        assert_eq!(of(r#"{"a":"1"}"#), None);
+        assert_eq!(of(r#"{"a":"1","b":{}}"#), None);
+    }
+
     proptest! {
         #[test]
         fn any_request_is_read_without_panic(body: Vec<u8>, query: String, claims: Vec<u8>) {
             let all = sources("json:/*/t json: claim:a form:a query:a header:content-type value:v");
-            let rules = Rules::new(all.clone(), all, Vec::new(), true);
+            let rules = Rules::keyed(all.clone(), all.clone(), Vec::new(), true, KeyRule::Own(all));
             let mut headers = HeaderMap::new();
             headers.insert(FORM.0, HeaderValue::from_bytes(FORM.1).unwrap());
             let parts =

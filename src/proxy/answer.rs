@@ -1,5 +1,6 @@
 //! What the caller receives, and the one place where a refusal becomes an answer.
 
+use std::collections::VecDeque;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -22,11 +23,9 @@ pub struct ResponseBody(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    /// The app's, as it arrives; its request is in flight until the end.
-    Streamed(
-        Incoming,
-        #[expect(dead_code, reason = "held until the answer is sent")] Option<Slot>,
-    ),
+    /// The app's: what was gathered of it, then the rest as it arrives; its request is in flight
+    /// until the end.
+    Streamed(VecDeque<Frame<Bytes>>, Option<Incoming>, Option<Slot>),
     /// One that is there.
     Whole(Option<Bytes>),
 }
@@ -38,7 +37,20 @@ impl ResponseBody {
     }
 
     pub(super) const fn streamed(body: Incoming, slot: Option<Slot>) -> Self {
-        Self(Kind::Streamed(body, slot))
+        Self(Kind::Streamed(VecDeque::new(), Some(body), slot))
+    }
+
+    pub(super) const fn gathered(
+        frames: VecDeque<Frame<Bytes>>,
+        rest: Option<Incoming>,
+        slot: Slot,
+    ) -> Self {
+        Self(Kind::Streamed(frames, rest, Some(slot)))
+    }
+
+    /// Whether the app may not stop in the middle of it: it holds a place that others need.
+    pub const fn is_timed(&self) -> bool {
+        matches!(self.0, Kind::Streamed(_, Some(_), Some(_)))
     }
 }
 
@@ -51,21 +63,39 @@ impl Body for ResponseBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match &mut self.0 {
-            Kind::Streamed(body, _) => Pin::new(body).poll_frame(context),
+            Kind::Streamed(frames, rest, _) => match (frames.pop_front(), rest) {
+                (Some(frame), _) => Poll::Ready(Some(Ok(frame))),
+                (None, Some(body)) => Pin::new(body).poll_frame(context),
+                (None, None) => Poll::Ready(None),
+            },
             Kind::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Kind::Streamed(body, _) => body.is_end_stream(),
+            Kind::Streamed(frames, rest, _) => {
+                frames.is_empty() && rest.as_ref().is_none_or(Body::is_end_stream)
+            }
             Kind::Whole(bytes) => bytes.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Kind::Streamed(body, _) => body.size_hint(),
+            Kind::Streamed(frames, rest, _) => {
+                let gathered = frames.iter().filter_map(Frame::data_ref).map(Bytes::len);
+                let gathered = gathered.sum::<usize>() as u64;
+                let rest = rest
+                    .as_ref()
+                    .map_or(SizeHint::with_exact(0), Body::size_hint);
+                let mut hint = SizeHint::new();
+                hint.set_lower(rest.lower().saturating_add(gathered));
+                if let Some(upper) = rest.upper() {
+                    hint.set_upper(upper.saturating_add(gathered));
+                }
+                hint
+            }
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
         }
     }
@@ -89,7 +119,7 @@ pub fn respond<T>(
         let mut case = None;
         let outcome = {
             let line = pin!(handle(
-                &gate, &pool, peer, &mut parts, incoming, &mut entry, &mut case
+                &gate, &pool, &peer, &mut parts, incoming, &mut entry, &mut case
             ));
             super::panic::caught(line).await.unwrap_or_else(|| {
                 gate.telemetry.metrics.panicked();

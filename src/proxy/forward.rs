@@ -1,15 +1,17 @@
 //! The last step: the verified bytes to the app, its answer back.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Body as _;
 
 use super::answer::ResponseBody;
+use super::once::{self, Turn};
 use super::permit::{Ground, Permit};
-use super::{Gate, Peer, Slot};
+use super::{Gate, Peer, Slot, framing};
 use crate::budget::Reserved;
 use crate::event::{self, Event};
 use crate::rejection::Rejection;
@@ -21,13 +23,14 @@ use crate::{form, headers};
 
 /// What travels with a request from its verdict to its answer.
 pub(super) struct Passage<'a> {
-    pub(super) gate: &'a Gate,
+    pub(super) gate: &'a Arc<Gate>,
     pub(super) pool: &'a Pool,
     pub(super) route: &'a Route,
-    pub(super) peer: Peer,
+    pub(super) peer: &'a Peer,
     /// The client's.
     pub(super) address: HeaderValue,
     pub(super) slot: Slot,
+    pub(super) turn: Turn,
 }
 
 /// Forwards what a [`Permit`] allows, and nothing else.
@@ -40,31 +43,37 @@ pub(super) async fn forward(
     // What is only needed to write the request is no part of the state that waits for the answer.
     let (request, outbound) = outbound(&passage, parts, permit, entry)?;
     let Passage {
-        gate, pool, route, ..
+        gate,
+        pool,
+        route,
+        slot,
+        turn,
+        ..
     } = passage;
-    let mut request = Some(request);
     let started = std::time::Instant::now();
-    let answer = upstream::send(&gate.upstream, pool, &mut request, started).await;
-    entry.upstream = Some(started.elapsed());
-    let slot = outbound.verified.then_some(passage.slot);
-    let answer = answer?;
-    entry.upstream_status = Some(match &answer {
-        Answer::App(response) => response.status().as_u16(),
-        Answer::Echo(response) => response.status().as_u16(),
-    });
-    let mut response = match answer {
-        Answer::Echo(response) => response.map(ResponseBody::whole),
-        Answer::App(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-            let agreed = response.headers().get(UPGRADE).is_some_and(is_websocket);
-            let upgrade = outbound
-                .upgrade
-                .filter(|_| agreed)
-                .ok_or(Rejection::UpstreamFailed)?;
-            return Ok(upgrade.join(response));
+    let answer = match turn {
+        Turn::First(claim) => {
+            let held = (slot, outbound.reserved);
+            once::exchange(gate, pool, request, started, claim, held).await
         }
-        // What a mixed app's own clients take their time to read must not count against webhooks.
-        Answer::App(response) => response.map(|body| ResponseBody::streamed(body, slot)),
+        Turn::Acknowledged | Turn::Copy | Turn::Untold => {
+            let mut request = Some(request);
+            let answer = upstream::send(&gate.upstream, pool, &mut request, started).await;
+            drop(outbound.reserved);
+            // What a mixed app's own clients take their time to read must not count against
+            // webhooks.
+            let slot = outbound.verified.then_some(slot);
+            answer.and_then(|answer| passed_on(answer, outbound.upgrade, slot))
+        }
     };
+    entry.upstream = Some(started.elapsed());
+    let mut response = answer?;
+    entry.upstream_status = Some(response.status().as_u16());
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(response);
+    }
+    // Whatever the app speaks: its caller sees where a body ends, and that half of one is half.
+    *response.version_mut() = Version::HTTP_11;
     headers::strip_outbound(response.headers_mut());
     if let Some(wanted) = route.success_status
         && response.status().is_success()
@@ -74,10 +83,32 @@ pub(super) async fn forward(
     Ok(response)
 }
 
+/// The answer as it comes, or the upgrade that both sides agreed on.
+fn passed_on(
+    answer: Answer,
+    upgrade: Option<Upgrade>,
+    slot: Option<Slot>,
+) -> Result<Response<ResponseBody>, Rejection> {
+    if let Answer::App(response) = &answer {
+        framing::require_unambiguous_answer(response)?;
+    }
+    match answer {
+        Answer::Echo(response) => Ok(response.map(ResponseBody::whole)),
+        Answer::App(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            let agreed = response.headers().get(UPGRADE).is_some_and(is_websocket);
+            let upgrade = upgrade
+                .filter(|_| agreed)
+                .ok_or(Rejection::UpstreamFailed)?;
+            Ok(upgrade.join(response))
+        }
+        Answer::App(response) => Ok(response.map(|body| ResponseBody::streamed(body, slot))),
+    }
+}
+
 /// What is kept while a request is with the app.
 struct Outbound {
     /// Held until the app has answered: till then the body is in memory.
-    _reserved: Option<Reserved>,
+    reserved: Option<Reserved>,
     upgrade: Option<Upgrade>,
     /// Whether it was looked at: not on a route that passes everything through.
     verified: bool,
@@ -95,6 +126,7 @@ fn outbound(
         route,
         peer,
         ref address,
+        ref turn,
         ..
     } = *passage;
     let host = host_value(parts);
@@ -136,6 +168,10 @@ fn outbound(
         }
         Ground::Passthrough(incoming) => (Outgoing::streamed(Vec::new(), Some(incoming)), None),
     };
+    if matches!(turn, Turn::Copy) {
+        let name = gate.headers.names.duplicate.clone();
+        parts.headers.insert(name, HeaderValue::from_static("true"));
+    }
     describe(gate, route, &mut parts.headers, address, entry);
     headers::write_forwarded(&mut parts.headers, address.clone(), secure, host.as_ref());
     parts.headers.insert(HOST, upstream_host(gate, host));
@@ -153,7 +189,7 @@ fn outbound(
     *request.uri_mut() = target;
     *request.headers_mut() = std::mem::take(&mut parts.headers);
     let outbound = Outbound {
-        _reserved: reserved,
+        reserved,
         upgrade,
         verified: !unverified,
     };

@@ -12,6 +12,7 @@ use super::study::{Desk, Student};
 use crate::address::Trust;
 use crate::budget::{Budget, Reserved};
 use crate::config::{Config, HeaderSettings, Limits};
+use crate::duplicates::{self, Store};
 use crate::rejection::Rejection;
 use crate::route::{Route, Routes};
 use crate::telemetry::{Counts, Entry, Series, Telemetry};
@@ -36,6 +37,10 @@ pub struct Gate {
     pub buffered: Budget,
     /// Requests at once.
     pub in_flight: Budget,
+    /// The events that the app has taken, and those in flight.
+    pub events: Store,
+    /// How they are remembered.
+    pub duplicates: duplicates::Settings,
     /// Logs and metrics.
     pub telemetry: Arc<Telemetry>,
     /// Where refusals are examined.
@@ -70,6 +75,7 @@ impl Gate {
             limits,
             headers,
             upstream,
+            duplicates,
             ..
         } = config;
         Self {
@@ -79,6 +85,8 @@ impl Gate {
             buffered: Budget::new(limits.buffered),
             in_flight: Budget::new(limits.in_flight),
             limits,
+            events: Store::new(&duplicates, Instant::now()),
+            duplicates,
             desk: Desk::new(routes.all().len(), None),
             meters: Meters::default(),
             series: routes
@@ -119,6 +127,7 @@ impl Gate {
     pub fn continuing(mut self, before: &Self) -> Self {
         self.buffered = before.buffered.with_limit(self.limits.buffered);
         self.in_flight = before.in_flight.with_limit(self.limits.in_flight);
+        self.events = before.events.continued(&self.duplicates, Instant::now());
         for series in &mut self.series {
             if let Some(before) = before.series.iter().find(|other| other.is_of_same(series)) {
                 series.go_on_from(before);
@@ -126,6 +135,14 @@ impl Gate {
         }
         self.unrouted.go_on_from(&before.unrouted);
         self.studied(before.desk.student())
+    }
+
+    /// Puts the number of remembered events into the metrics.
+    pub fn count_remembered(&self) {
+        if let Store::Memory(memory) = &self.events {
+            let metrics = &self.telemetry.metrics;
+            metrics.remembered(memory.len(), memory.evicted());
+        }
     }
 
     /// Starts the record of a request.

@@ -4,14 +4,17 @@ mod answer;
 mod forward;
 pub(crate) mod framing;
 mod gate;
+mod handshake;
 mod intake;
+mod once;
 mod panic;
 mod permit;
 mod rate;
 mod study;
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use http::request::Parts;
 use hyper::Response;
@@ -21,24 +24,29 @@ pub use answer::{ResponseBody, respond};
 pub use gate::{Gate, Slot};
 pub use study::Student;
 
+use self::intake::Arriving;
+use self::once::Turn;
 use self::permit::{Ground, Permit};
 use self::study::Case;
 use crate::budget::Reserved;
+use crate::duplicates::Basis;
 use crate::event::{self, Event};
 use crate::headers;
 use crate::rejection::Rejection;
 use crate::route::{Mode, Route};
 use crate::telemetry::Entry;
 use crate::upstream::Pool;
-use crate::verify::{Head, Moment, Pending, Verified};
+use crate::verify::{Caller, Certificate, Head, Moment, Pending, Verified};
 
 /// What is known of the connection a request came on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Peer {
     /// The other end, or what a trusted PROXY header said it is.
     pub address: IpAddr,
     /// Whether it came over TLS.
     pub secure: bool,
+    /// The certificate it was opened with, if any.
+    pub certificate: Option<Arc<Certificate>>,
     /// Whether the process is stopping: then a connection ends with its answer.
     pub draining: bool,
 }
@@ -48,9 +56,9 @@ pub struct Peer {
 /// Step 1 (accept, TLS, time-outs of the head) lies behind it, in `server`; step 12 (log, metrics)
 /// before it, in [`respond`]. Each `?` is a refusal: nothing below it happens.
 async fn handle<'g>(
-    gate: &'g Gate,
+    gate: &'g Arc<Gate>,
     pool: &Pool,
-    peer: Peer,
+    peer: &Peer,
     parts: &mut Parts,
     incoming: Incoming,
     entry: &mut Entry<'g>,
@@ -77,21 +85,43 @@ async fn handle<'g>(
         query: parts.uri.query(),
         headers: &parts.headers,
     };
+    let (arriving, slot) = match &route.handshakes {
+        None => (incoming.into(), None),
+        Some(handshakes) => {
+            let asked = (route, &**handshakes);
+            let seen = (&parts.method, &head);
+            let answer = handshake::answer(gate, asked, client, seen, incoming, now, entry);
+            // Boxed: few routes have one, and every request would carry the room for it.
+            match Box::pin(answer).await? {
+                handshake::Step::Answered(response) => return Ok(response), // 4
+                handshake::Step::GoesOn(arriving, slot) => (arriving, slot),
+            }
+        }
+    };
+    let caller = Caller {
+        address: client,
+        certificate: peer.certificate.as_deref(),
+    };
     let started = Instant::now();
     let admitted =
-        admit(route, client, &head, now).inspect_err(|_| *case = study(Some(route), None))?; // 5
+        admit(route, caller, &head, now).inspect_err(|_| *case = study(Some(route), None))?; // 5
     entry.verify = started.elapsed();
-    let slot = gate.enter(route, client)?; // 6
+    let slot = match slot {
+        Some(slot) => slot,
+        None => gate.enter(route, client)?, // 6
+    };
     let permit = match admitted {
-        Admitted::Unverified => Permit::passthrough(route, incoming)?,
+        Admitted::Unverified => Permit::passthrough(route, arriving)?,
         Admitted::Refused(rejection) => {
             *case = study(Some(route), None);
-            Permit::observed(route, Refused::unread(rejection, incoming))?
+            Permit::observed(route, Refused::unread(rejection, arriving))?
         }
         Admitted::Pending(pending) => {
-            let spent = &mut entry.verify;
-            match verify(gate, route, &head, incoming, pending, spent).await {
-                Ok((verified, event, reserved)) => Permit::verified(verified, event, reserved),
+            match verify(gate, route, &head, arriving, pending, now, entry).await {
+                Ok(Passed::Handshake(answer)) => return Ok(handshake::told(*answer, entry)),
+                Ok(Passed::Event(verified, event, reserved)) => {
+                    Permit::verified(verified, event, reserved)
+                }
                 Err(refused) => {
                     if study::has_a_cause(refused.rejection) {
                         *case = study(Some(route), Some(&refused.body));
@@ -102,6 +132,14 @@ async fn handle<'g>(
         }
     };
     note(entry, &permit);
+    let turn = match once::key(gate, route, &permit) {
+        None => Turn::Untold,
+        // Boxed: what is asked of a store is no part of the state that waits for the app.
+        Some(key) => Box::pin(once::turn(gate, key, &permit, entry)).await?, // 10
+    };
+    if matches!(turn, Turn::Acknowledged) {
+        return Ok(once::acknowledged(route));
+    }
     let passage = forward::Passage {
         gate,
         pool,
@@ -109,6 +147,7 @@ async fn handle<'g>(
         peer,
         address,
         slot,
+        turn,
     };
     let answer = forward::forward(passage, parts, permit, entry).await; // 11
     match answer {
@@ -128,12 +167,12 @@ enum Admitted<'r> {
 /// The address list, then what needs no body. A route that only observes lets the refused go on.
 fn admit<'r>(
     route: &'r Route,
-    client: IpAddr,
+    caller: Caller<'_>,
     head: &Head<'_>,
     now: Moment,
 ) -> Result<Admitted<'r>, Rejection> {
     let admitted = |plan: &'r crate::verify::Plan| {
-        let pending = plan.admit(client, head, now)?;
+        let pending = plan.admit(caller, head, now)?;
         framing::require_plain_body(head.headers)?;
         Ok(Admitted::Pending(pending))
     };
@@ -144,27 +183,59 @@ fn admit<'r>(
     }
 }
 
+/// What a request is that passed everything.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack, once a request"
+)]
+enum Passed {
+    Event(Verified, Event, Reserved),
+    /// A question that is answered only to whom it is known to come from.
+    Handshake(Box<crate::handshake::Answer>),
+}
+
 /// The body, what is bound to it, and the event it tells of.
 async fn verify(
     gate: &Gate,
     route: &Route,
     head: &Head<'_>,
-    incoming: Incoming,
+    arriving: Arriving,
     mut pending: Pending<'_>,
-    spent: &mut Duration,
-) -> Result<(Verified, Event, Reserved), Refused> {
+    now: Moment,
+    entry: &mut Entry<'_>,
+) -> Result<Passed, Refused> {
     let time = gate.limits.body_timeout;
+    let copies = route.copies.as_ref();
+    if copies.is_some_and(|rule| rule.basis() == Basis::Signed) {
+        pending.identify();
+    }
+    let spent = &mut entry.verify;
     let hash = |chunk: &[u8]| {
         let started = Instant::now();
         pending.update(chunk);
         *spent = spent.saturating_add(started.elapsed());
     };
     let intake::Whole { body, reserved } =
-        intake::read(incoming, route.body_limit, time, &gate.buffered, hash).await?; // 7
+        intake::read(arriving, route.body_limit, time, &gate.buffered, hash).await?; // 7
     let started = Instant::now();
     let verified = pending.finish(head, body)?; // 8
     *spent = spent.saturating_add(started.elapsed());
-    let text = if route.event.reads_body() {
+    if let Some(handshakes) = &route.handshakes {
+        let body = verified.body();
+        let answer = handshakes.answer(head, Some(body), body.is_empty(), true, now);
+        match answer {
+            Ok(Some(answer)) => return Ok(Passed::Handshake(Box::new(answer))),
+            Ok(None) => {}
+            Err(rejection) => {
+                return Err(Refused {
+                    rejection,
+                    body: verified.into_body(),
+                    rest: None,
+                });
+            }
+        }
+    }
+    let text = if route.event.reads_body() || route.schema.is_some() {
         verified.body().contiguous()
     } else {
         std::borrow::Cow::Borrowed(&[][..])
@@ -176,19 +247,16 @@ async fn verify(
         claims: verified.claims(),
     };
     let event = route.event.read(&parts); // 9
+    let schema = route.schema.as_ref();
+    entry.violation = schema.and_then(|schema| schema.violation(&text));
+    drop(text);
     match event {
-        Ok(event) => {
-            drop(text);
-            Ok((verified, event, reserved))
-        }
-        Err(rejection) => {
-            drop(text);
-            Err(Refused {
-                rejection,
-                body: verified.into_body(),
-                rest: None,
-            })
-        }
+        Ok(event) if entry.violation.is_none() => Ok(Passed::Event(verified, event, reserved)),
+        event => Err(Refused {
+            rejection: event.err().unwrap_or(Rejection::SchemaMismatch),
+            body: verified.into_body(),
+            rest: None,
+        }),
     }
 }
 
@@ -201,11 +269,11 @@ struct Refused {
 }
 
 impl Refused {
-    fn unread(rejection: Rejection, incoming: Incoming) -> Self {
+    fn unread(rejection: Rejection, arriving: Arriving) -> Self {
         Self {
             rejection,
-            body: crate::verify::Body::default(),
-            rest: Some(incoming),
+            body: arriving.begun,
+            rest: arriving.rest,
         }
     }
 }

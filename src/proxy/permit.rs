@@ -3,6 +3,7 @@
 use hyper::body::Incoming;
 
 use super::Refused;
+use super::intake::Arriving;
 use crate::budget::Reserved;
 use crate::event::Event;
 use crate::rejection::Rejection;
@@ -60,10 +61,13 @@ impl Permit {
     /// # Errors
     ///
     /// `Internal` on every other route: nothing is forwarded unverified by mistake.
-    pub(super) fn passthrough(route: &Route, body: Incoming) -> Result<Self, Rejection> {
-        match route.mode {
-            Mode::Passthrough => Ok(Self(Ground::Passthrough(body))),
-            Mode::Enforce(_) | Mode::Observe(_) => Err(Rejection::Internal),
+    pub(super) fn passthrough(route: &Route, arriving: Arriving) -> Result<Self, Rejection> {
+        match (&route.mode, arriving.rest) {
+            // Nobody looks for a handshake there, so nothing of the body is gone.
+            (Mode::Passthrough, Some(body)) => Ok(Self(Ground::Passthrough(body))),
+            (Mode::Passthrough | Mode::Enforce(_) | Mode::Observe(_), _) => {
+                Err(Rejection::Internal)
+            }
         }
     }
 

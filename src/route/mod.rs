@@ -9,8 +9,11 @@ pub use path::{PathError, Pattern, is_ambiguous};
 pub use table::{Overlap, Routes};
 
 use crate::budget::Budget;
+use crate::duplicates::Rule;
 use crate::event::Rules;
+use crate::handshake::Handshakes;
 use crate::rejection::Rejection;
+use crate::schema::Schema;
 use crate::units::Rate;
 use crate::verify::{Place, Plan, Step};
 
@@ -29,12 +32,19 @@ pub struct Route {
     pub mode: Mode,
     /// The provider's name.
     pub provider: Option<String>,
+    /// What a verified body must look like.
+    pub schema: Option<Schema>,
     /// Where event type, id and time stand.
     pub event: Rules,
+    /// How copies of an event are told, and what is done with them; `None` where nothing is
+    /// remembered.
+    pub copies: Option<Rule>,
     /// The documented event types: the only ones that become metric labels.
     pub known_events: Vec<String>,
     /// Static credentials that the app must not see.
     pub strip: Vec<Place>,
+    /// The questions of the provider that are answered here.
+    pub handshakes: Option<Box<Handshakes>>,
     /// Replaces 401 and 403.
     pub reject_status: Option<StatusCode>,
     /// 200: every other 2xx of the app is answered as 200.
@@ -78,8 +88,14 @@ pub struct Fixed {
 }
 
 impl Route {
-    /// Whether it takes this method.
+    /// Whether it takes this method, if only for a handshake.
     pub fn takes(&self, method: &Method) -> bool {
+        let asks = |handshakes: &Handshakes| handshakes.take(method);
+        self.forwards(method) || self.handshakes.as_deref().is_some_and(asks)
+    }
+
+    /// Whether requests with this method may reach the app.
+    pub fn forwards(&self, method: &Method) -> bool {
         self.methods.is_empty() || self.methods.contains(method)
     }
 }

@@ -8,6 +8,9 @@ use super::path::{is_script, loosened};
 use super::{Mode, Pattern, Route, is_ambiguous};
 use crate::rejection::Rejection;
 
+/// The methods that a handshake may have.
+const METHODS: [Method; 4] = [Method::GET, Method::HEAD, Method::OPTIONS, Method::POST];
+
 /// All routes, indexed once.
 #[derive(Debug, Default)]
 pub struct Routes {
@@ -52,6 +55,9 @@ impl Routes {
                     other.host == route.host
                         && (other.methods.is_empty()
                             || route.methods.is_empty()
+                            || METHODS
+                                .iter()
+                                .any(|method| other.takes(method) && route.takes(method))
                             || other
                                 .methods
                                 .iter()
@@ -247,9 +253,12 @@ mod tests {
                     Mode::Enforce(plan)
                 },
                 provider: None,
+                schema: None,
                 event: Rules::new(Vec::new(), Vec::new(), Vec::new(), false),
+                copies: None,
                 known_events: Vec::new(),
                 strip: Vec::new(),
+                handshakes: None,
                 reject_status: None,
                 success_status: None,
                 body_limit: 0,

@@ -62,6 +62,7 @@ fn health(shared: &Shared, request: &Request<Incoming>) -> Response<Bytes> {
         // None of them depends on the app: the kubelet starts it only after us.
         "/startupz" | "/livez" | "/readyz" => text(StatusCode::OK, "ok\n"),
         "/metrics" => {
+            shared.gate.load().count_remembered();
             let mut response = Response::new(Bytes::from(shared.telemetry.metrics.render()));
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             response

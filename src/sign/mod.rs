@@ -1,6 +1,7 @@
 //! The grammar run forwards: signs a delivery as the provider would, for `send` and `demo`.
 
 mod asymmetric;
+mod pairs;
 mod put;
 mod tamper;
 mod token;
@@ -9,6 +10,7 @@ use http::{HeaderMap, header};
 use serde_json::Value;
 
 pub use asymmetric::PrivateKey;
+pub use pairs::KeyPairs;
 pub use tamper::Tamper;
 
 use crate::json::Pointer;
@@ -92,7 +94,7 @@ fn is_plain_digest(step: &Step) -> bool {
 
 fn covers_body(step: &Step) -> bool {
     match step {
-        Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) => false,
+        Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Mtls(_) => false,
         Step::Jwt(jwt) => jwt.covers_body(),
         Step::Signature(signature) => {
             signature.for_each.is_none() && signature.message.cover() != Cover::None
@@ -134,6 +136,9 @@ impl Signer<'_> {
                 self.header(&step.header, [b"Bearer ", &*token].concat())
             }
             Step::Jwt(step) => self.token(step),
+            Step::Mtls(_) => Err(SignError(
+                "the connection's certificate proves it, and this command has none: send it with curl --cert",
+            )),
             Step::Signature(step) => match &step.for_each {
                 None => self.signature(step),
                 Some(pointer) => self.each(pointer, |one| one.signature(step)),

@@ -14,8 +14,10 @@ use ulid::Ulid;
 
 use super::line::Line;
 use super::{Happening, Level, Log, Outcome, Refusal, Series, Telemetry, milliseconds, terminal};
+use crate::duplicates::OnCopy;
 use crate::rejection::{Fault, Rejection};
 use crate::route::Route;
+use crate::schema::Violation;
 
 /// A caller's name for itself, and the path, are cut here in logs.
 const USER_AGENT_LENGTH: usize = 120;
@@ -39,6 +41,12 @@ pub struct Entry<'g> {
     pub series: &'g Series,
     /// Why an observing route would have refused it.
     pub observed: Option<Rejection>,
+    /// Where a verified body does not look as it must.
+    pub violation: Option<Violation>,
+    /// Whether it was a provider's handshake, answered here.
+    pub handshake: bool,
+    /// What an operator has to do after this handshake.
+    pub hint: Option<String>,
     /// Bytes of the verified body.
     pub body_bytes: usize,
     /// The name of the secret or key that matched.
@@ -47,6 +55,8 @@ pub struct Entry<'g> {
     pub event_types: Vec<String>,
     /// The provider's id for it.
     pub event_id: Option<String>,
+    /// What is done with it, as the copy of an event that the app has taken.
+    pub copy: Option<OnCopy>,
     /// How long the steps took.
     pub verify: Duration,
     /// How long the app took.
@@ -74,10 +84,14 @@ impl<'g> Entry<'g> {
             route: None,
             series,
             observed: None,
+            violation: None,
+            handshake: false,
+            hint: None,
             body_bytes: 0,
             key: None,
             event_types: Vec::new(),
             event_id: None,
+            copy: None,
             verify: Duration::ZERO,
             upstream: None,
             upstream_status: None,
@@ -112,7 +126,9 @@ impl<'g> Entry<'g> {
     pub fn finish(&mut self, status: StatusCode, rejection: Option<Rejection>) {
         self.finished = true;
         let outcome = match rejection.map(Rejection::fault) {
+            None if self.handshake => Outcome::Handshake,
             None if self.observed.is_some() => Outcome::WouldReject,
+            None if self.copy == Some(OnCopy::Acknowledge) => Outcome::Acknowledged,
             None => Outcome::Forwarded,
             Some(Fault::Client) => Outcome::Rejected,
             Some(Fault::Gatepost | Fault::Upstream) => Outcome::Failed,
@@ -120,9 +136,21 @@ impl<'g> Entry<'g> {
         self.record(status.as_u16(), outcome, rejection);
     }
 
-    fn record(&self, status: u16, outcome: Outcome, rejection: Option<Rejection>) {
-        let elapsed = self.started.elapsed();
-        let reason = rejection.or(self.observed);
+    /// Why it was refused, or would have been.
+    fn why(&self, line: &mut Line<'_>, reason: Option<Rejection>) {
+        if let Some(reason) = reason {
+            line.field("reason", reason.code());
+            if let Some(check) = self.route.and_then(|route| route.mode.check_of(reason)) {
+                line.field("check", check);
+            }
+        }
+        if let Some(violation) = &self.violation {
+            line.field("schema_at", &violation.at);
+            line.field("schema_keyword", &violation.keyword);
+        }
+    }
+
+    fn count(&self, outcome: Outcome, reason: Option<Rejection>, elapsed: Duration) {
         self.series
             .count(&self.telemetry.metrics, outcome, reason, elapsed);
         if outcome == Outcome::Forwarded {
@@ -137,6 +165,12 @@ impl<'g> Entry<'g> {
         if !self.verify.is_zero() && self.observed.is_none() {
             self.series.count_verified(self.verify, self.body_bytes);
         }
+    }
+
+    fn record(&self, status: u16, outcome: Outcome, rejection: Option<Rejection>) {
+        let elapsed = self.started.elapsed();
+        let reason = rejection.or(self.observed);
+        self.count(outcome, reason, elapsed);
         let level = match rejection.map(Rejection::fault) {
             None | Some(Fault::Client) => Level::Info,
             Some(Fault::Gatepost | Fault::Upstream) => Level::Error,
@@ -154,12 +188,7 @@ impl<'g> Entry<'g> {
                 line.field("trace_id", trace);
             }
             line.field("outcome", outcome.name());
-            if let Some(reason) = reason {
-                line.field("reason", reason.code());
-                if let Some(check) = self.route.and_then(|route| route.mode.check_of(reason)) {
-                    line.field("check", check);
-                }
-            }
+            self.why(line, reason);
             if let Some((_, client)) = &self.client {
                 line.field("client_ip", client.to_str().unwrap_or_default());
             }
@@ -183,8 +212,14 @@ impl<'g> Entry<'g> {
             if let Some(id) = &self.event_id {
                 line.field("event_id", id);
             }
+            if let Some(copy) = self.copy {
+                line.field("duplicate", copy.name());
+            }
             if let Some(key) = &self.key {
                 line.field("secret", key);
+            }
+            if let Some(hint) = &self.hint {
+                line.field("hint", hint);
             }
             line.milliseconds("duration_ms", elapsed);
             if !self.verify.is_zero() {

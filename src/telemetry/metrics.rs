@@ -10,7 +10,6 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
 use super::Outcome;
@@ -26,6 +25,11 @@ pub struct Metrics {
     requests: Family<Request, Counter>,
     duration: Family<Timed, Histogram, fn() -> Histogram>,
     events: Family<Kind, Counter>,
+    copies: Family<Copied, Counter>,
+    unkeyed: Family<Named, Counter>,
+    remembered: Gauge,
+    evicted: Counter,
+    store_errors: Family<Asked, Counter>,
     observing: Family<Named, Gauge>,
     verify: Family<Named, Histogram, fn() -> Histogram>,
     upstream: Family<Named, Histogram, fn() -> Histogram>,
@@ -72,6 +76,17 @@ struct Kind {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Copied {
+    route: String,
+    action: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Asked {
+    operation: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Answered {
     route: String,
     code_class: &'static str,
@@ -86,6 +101,11 @@ struct OfSecret {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Certificate {
     serial: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Build {
+    version: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -136,8 +156,10 @@ impl Metrics {
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("gatepost");
         let made = &mut registry;
-        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-        made.register("build", "The build", build);
+        // A gauge: readers of the older text format do not know the type "info".
+        let build: Family<Build, Gauge> = plain(made, "build_info", "1, with the version");
+        let version = env!("CARGO_PKG_VERSION");
+        build.get_or_create(&Build { version }).set(1);
         let seconds = Some(Unit::Seconds);
         let requests = plain(made, "requests", "Requests by outcome and reason");
         let duration = Family::new_with_constructor(buckets as fn() -> Histogram);
@@ -145,6 +167,18 @@ impl Metrics {
         timed(made, "request_duration", help, seconds.clone(), &duration);
         let help = "Forwarded events by type; those the provider does not document are \"other\"";
         let events = plain(made, "events", help);
+        let help = "Copies of events that the app has taken, by what was done with them";
+        let copies = plain(made, "duplicates", help);
+        let help = "Events without what would tell them from a copy; they are not remembered";
+        let unkeyed = plain(made, "events_without_key", help);
+        let remembered = plain(made, "duplicates_remembered", "Events remembered in memory");
+        let help = "Events forgotten before their time, for want of room in memory";
+        let evicted = plain(made, "duplicates_evicted", help);
+        let help = "Questions that the store of events did not answer";
+        let store_errors: Family<Asked, Counter> = plain(made, "duplicates_store_errors", help);
+        for operation in ["claim", "settle"] {
+            drop(store_errors.get_or_create(&Asked { operation }));
+        }
         let observing = plain(made, "observe_mode", "1 for a route that only observes");
         let verify = Family::new_with_constructor(fine_buckets as fn() -> Histogram);
         let help = "Time that the steps of a route took, of requests that passed them";
@@ -192,6 +226,11 @@ impl Metrics {
             requests,
             duration,
             events,
+            copies,
+            unkeyed,
+            remembered,
+            evicted,
+            store_errors,
             observing,
             verify,
             upstream,
@@ -314,6 +353,14 @@ impl Metrics {
             self.observing
                 .get_or_create(&labels)
                 .set(i64::from(observes));
+            // What may be counted is there from the start.
+            if let Some(rule) = &route.copies {
+                drop(self.unkeyed.get_or_create(&labels));
+                drop(self.copies.get_or_create(&Copied {
+                    route: route.name.clone(),
+                    action: rule.on_copy().name(),
+                }));
+            }
         }
     }
 
@@ -322,6 +369,32 @@ impl Metrics {
         self.reload.set(i64::from(good));
         let result = if good { "good" } else { "refused" };
         self.reloads.get_or_create(&Reloaded { result }).inc();
+    }
+
+    /// Counts a copy of an event that the app has taken.
+    pub fn copied(&self, route: &str, action: &'static str) {
+        let route = route.to_owned();
+        self.copies.get_or_create(&Copied { route, action }).inc();
+    }
+
+    /// Counts an event that nothing tells from its copies.
+    pub fn unkeyed(&self, route: &str) {
+        let route = route.to_owned();
+        self.unkeyed.get_or_create(&Named { route }).inc();
+    }
+
+    /// Counts a question that the store of events did not answer.
+    pub fn store_failed(&self, operation: &'static str) {
+        self.store_errors.get_or_create(&Asked { operation }).inc();
+    }
+
+    /// Notes how full the memory of events is, and how many had to go.
+    pub fn remembered(&self, events: usize, evicted: u64) {
+        self.remembered
+            .set(i64::try_from(events).unwrap_or(i64::MAX));
+        self.evicted
+            .inner()
+            .store(evicted, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// Counts a request that a fault of ours ended.

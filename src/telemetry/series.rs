@@ -17,10 +17,14 @@ use crate::route::{Mode, Route};
 pub enum Outcome {
     /// The caller hung up before the answer.
     Aborted,
+    /// A copy of an event that the app has taken; gatepost answered.
+    Acknowledged,
     /// gatepost or the app could not take it.
     Failed,
     /// The app answered.
     Forwarded,
+    /// A provider's handshake, answered by gatepost.
+    Handshake,
     /// It did not prove itself.
     Rejected,
     /// It did not prove itself, and the route only observes.
@@ -28,10 +32,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 7] = [
         Self::Aborted,
+        Self::Acknowledged,
         Self::Failed,
         Self::Forwarded,
+        Self::Handshake,
         Self::Rejected,
         Self::WouldReject,
     ];
@@ -40,8 +46,10 @@ impl Outcome {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Aborted => "aborted",
+            Self::Acknowledged => "acknowledged",
             Self::Failed => "failed",
             Self::Forwarded => "forwarded",
+            Self::Handshake => "handshake",
             Self::Rejected => "rejected",
             Self::WouldReject => "would_reject",
         }

@@ -11,6 +11,7 @@
 
 pub mod algorithm;
 mod body;
+mod certificate;
 mod claim;
 pub mod format;
 mod hash;
@@ -18,6 +19,7 @@ pub mod jwt;
 mod place;
 pub mod public_key;
 mod ring;
+mod shape;
 pub mod shared;
 pub mod signed;
 pub mod template;
@@ -34,13 +36,16 @@ use jiff::Timestamp;
 
 pub use crate::encoding::Encoding;
 pub use body::Body;
+pub use certificate::{Certificate, Mtls};
 pub use claim::Claim;
 pub use hash::{Hash, Hasher, Mac};
 pub use place::{JsonPlace, Place};
 pub use ring::{Held, Ring};
+pub use shape::{Alphabet, AlphabetError, Shape};
 pub use timestamp::{Freshness, Unit};
 
 use crate::address::AddressList;
+use crate::fingerprint::{Fingerprint, Fingerprinter};
 use crate::rejection::Rejection;
 
 /// The time that decides: a parameter, never a look at the clock.
@@ -59,12 +64,33 @@ pub struct Head<'a> {
     pub headers: &'a HeaderMap,
 }
 
+/// Who sends a request, as far as the connection tells.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// The client address.
+    pub address: IpAddr,
+    /// The certificate of the connection, verified by TLS.
+    pub certificate: Option<&'a Certificate>,
+}
+
+impl From<IpAddr> for Caller<'_> {
+    /// A caller without a certificate.
+    fn from(address: IpAddr) -> Self {
+        Self {
+            address,
+            certificate: None,
+        }
+    }
+}
+
 /// One step passed: how, and with which key.
 #[derive(Debug, Clone)]
 pub struct Proof {
     label: &'static str,
     key: Option<Arc<str>>,
     claims: Option<Vec<u8>>,
+    /// What tells this proof from every other one of its kind.
+    material: Option<Vec<u8>>,
 }
 
 impl Proof {
@@ -73,6 +99,7 @@ impl Proof {
             label,
             key,
             claims: None,
+            material: None,
         }
     }
 }
@@ -88,6 +115,8 @@ pub enum Step {
     Bearer(shared::Bearer),
     /// A signed token.
     Jwt(Box<jwt::Jwt>),
+    /// The certificate of the connection.
+    Mtls(Box<Mtls>),
     /// A signature over a message.
     Signature(Box<signed::Signature>),
 }
@@ -106,6 +135,7 @@ pub struct Plan {
 pub struct Pending<'p> {
     now: Moment,
     by_address: bool,
+    identify: bool,
     groups: Vec<Group<'p>>,
 }
 
@@ -141,6 +171,7 @@ pub struct Verified {
     by: Vec<&'static str>,
     key: Option<Arc<str>>,
     claims: Option<Vec<u8>>,
+    signed: Option<Fingerprint>,
 }
 
 /// A refusal, with the body back for a route that only observes.
@@ -155,33 +186,40 @@ pub struct Refused {
 impl Plan {
     /// Checks the address, then everything that needs no body, so that a wrong credential never
     /// costs a body read.
-    pub fn admit(
+    pub fn admit<'c>(
         &self,
-        client: IpAddr,
+        caller: impl Into<Caller<'c>>,
         head: &Head<'_>,
         now: Moment,
     ) -> Result<Pending<'_>, Rejection> {
+        let caller = caller.into();
         if self
             .addresses
             .as_ref()
-            .is_some_and(|list| !list.contains(client))
+            .is_some_and(|list| !list.contains(caller.address))
         {
             return Err(Rejection::IpNotAllowed);
         }
         let groups = self
             .groups
             .iter()
-            .map(|steps| Group::begin(steps, head, now))
+            .map(|steps| Group::begin(steps, caller, head, now))
             .collect::<Result<_, _>>()?;
         Ok(Pending {
             now,
             by_address: self.addresses.is_some(),
+            identify: false,
             groups,
         })
     }
 }
 
 impl Pending<'_> {
+    /// Asks for [`Verified::signed`], which costs one more hash of the body.
+    pub const fn identify(&mut self) {
+        self.identify = true;
+    }
+
     /// Hashes a piece of the body as it arrives.
     pub fn update(&mut self, chunk: &[u8]) {
         for group in &mut self.groups {
@@ -204,10 +242,15 @@ impl Pending<'_> {
             by: Vec::new(),
             key: None,
             claims: None,
+            signed: None,
         };
+        let mut materials = Vec::new();
         for group in self.groups {
-            match group.finish(head, &verified.body, self.now) {
+            match group.finish(head, &verified.body, self.now, self.identify) {
                 Ok(proof) => {
+                    if self.identify {
+                        materials.extend(proof.material.or_else(|| proof.claims.clone()));
+                    }
                     verified.by.push(proof.label);
                     verified.key = verified.key.or(proof.key);
                     verified.claims = verified.claims.or(proof.claims);
@@ -223,17 +266,23 @@ impl Pending<'_> {
         if self.by_address {
             verified.by.push("ip");
         }
+        verified.signed = identity(&materials, &verified.body);
         Ok(verified)
     }
 }
 
 impl<'p> Group<'p> {
-    fn begin(steps: &'p [Step], head: &Head<'_>, now: Moment) -> Result<Self, Rejection> {
+    fn begin(
+        steps: &'p [Step],
+        caller: Caller<'_>,
+        head: &Head<'_>,
+        now: Moment,
+    ) -> Result<Self, Rejection> {
         // As large as it will be: room for more would be a kilobyte.
         let mut open = Vec::with_capacity(steps.len());
         let mut refusal = None;
         for step in steps {
-            match step.begin(head, now) {
+            match step.begin(caller, head, now) {
                 Ok(Progress::Passed(proof)) => return Ok(Self::Passed(proof)),
                 Ok(Progress::NeedsBody(begun)) => open.push(begun),
                 Err(rejection) => refusal = Some(nearer(refusal, rejection)),
@@ -248,7 +297,13 @@ impl<'p> Group<'p> {
         }
     }
 
-    fn finish(self, head: &Head<'_>, body: &Body, now: Moment) -> Result<Proof, Rejection> {
+    fn finish(
+        self,
+        head: &Head<'_>,
+        body: &Body,
+        now: Moment,
+        identify: bool,
+    ) -> Result<Proof, Rejection> {
         let (steps, mut refusal) = match self {
             Self::Passed(proof) => return Ok(proof),
             Self::Open { steps, refusal } => (steps, refusal),
@@ -257,7 +312,7 @@ impl<'p> Group<'p> {
             let outcome = match step {
                 Begun::ApiKey(step) => step.verify(head, Some(body), now),
                 Begun::Jwt(begun) => begun.finish(head, body, now),
-                Begun::Signature(begun) => begun.finish(head, body, now),
+                Begun::Signature(begun) => begun.finish(head, body, now, identify),
             };
             match outcome {
                 Ok(proof) => return Ok(proof),
@@ -284,6 +339,7 @@ impl Step {
             Self::Basic(step) => step.secrets.names(),
             Self::Bearer(step) => step.secrets.names(),
             Self::Jwt(step) => step.keys.names(),
+            Self::Mtls(_) => Vec::new(),
             Self::Signature(step) => match &step.prover {
                 signed::Prover::Digest { secrets, .. } => {
                     secrets.as_ref().map(Ring::names).unwrap_or_default()
@@ -301,8 +357,10 @@ impl Step {
         match self {
             Self::ApiKey(_) | Self::Basic(_) | Self::Bearer(_) => starts(&["credential_"]),
             Self::Jwt(_) => starts(&["credential_", "jwt_"]),
-            Self::Signature(_) => {
+            Self::Mtls(_) => starts(&["certificate_"]),
+            Self::Signature(step) => {
                 starts(&["signature_", "digest_", "timestamp_", "credential_repeated"])
+                    || (reason == Rejection::ChallengeAsEvent && !step.never.is_empty())
             }
         }
     }
@@ -314,6 +372,7 @@ impl Step {
             Self::Basic(_) => "basic",
             Self::Bearer(_) => "bearer",
             Self::Jwt(step) => step.algorithms.first().map_or("jwt", |known| known.label),
+            Self::Mtls(_) => "mtls",
             Self::Signature(step) => step.label,
         }
     }
@@ -330,7 +389,12 @@ enum Progress<'p> {
 }
 
 impl Step {
-    fn begin(&self, head: &Head<'_>, now: Moment) -> Result<Progress<'_>, Rejection> {
+    fn begin(
+        &self,
+        caller: Caller<'_>,
+        head: &Head<'_>,
+        now: Moment,
+    ) -> Result<Progress<'_>, Rejection> {
         match self {
             Self::ApiKey(step) if step.needs_body() => Ok(Progress::NeedsBody(Begun::ApiKey(step))),
             Self::ApiKey(step) => step.verify(head, None, now).map(Progress::Passed),
@@ -340,11 +404,27 @@ impl Step {
                 jwt::Outcome::Passed(proof) => Progress::Passed(proof),
                 jwt::Outcome::NeedsBody(begun) => Progress::NeedsBody(Begun::Jwt(begun)),
             }),
+            Self::Mtls(step) => step.verify(caller.certificate).map(Progress::Passed),
             Self::Signature(step) => step
                 .begin(head, now)
                 .map(|begun| Progress::NeedsBody(Begun::Signature(begun))),
         }
     }
+}
+
+fn identity(materials: &[Vec<u8>], body: &Body) -> Option<Fingerprint> {
+    if materials.is_empty() {
+        return None;
+    }
+    let mut hasher = Hasher::new(Hash::Sha256);
+    for chunk in body.chunks() {
+        hasher.update(chunk);
+    }
+    let print = Fingerprinter::new("signed").with(&hasher.finish());
+    let print = materials
+        .iter()
+        .fold(print, |print, material| print.with(material));
+    Some(print.finish())
 }
 
 /// Of two refusals in an `any`, the one that got further: a wrong signature says more than the
@@ -353,7 +433,9 @@ fn nearer(earlier: Option<Rejection>, later: Rejection) -> Rejection {
     let absent = |rejection: Rejection| {
         matches!(
             rejection,
-            Rejection::CredentialMissing | Rejection::SignatureMissing
+            Rejection::CertificateMissing
+                | Rejection::CredentialMissing
+                | Rejection::SignatureMissing
         )
     };
     match earlier {
@@ -381,6 +463,16 @@ impl Verified {
     /// The JSON payload of the verified token, if a token was verified.
     pub fn claims(&self) -> Option<&[u8]> {
         self.claims.as_deref()
+    }
+
+    /// What tells this request from every other one that its sender signed: the message of each
+    /// signature, the claims of each token, and the body. Signatures themselves do not: a forger
+    /// can write an ECDSA signature in another way, and whoever signs with a random salt makes a
+    /// new one of the same message.
+    ///
+    /// `None` where nothing is signed, or where [`Pending::identify`] was not called.
+    pub const fn signed(&self) -> Option<Fingerprint> {
+        self.signed
     }
 
     /// Gives the bytes away, at the end of the proof's life.

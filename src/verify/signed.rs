@@ -11,7 +11,7 @@ use super::format::{Field, Format};
 use super::hash::{Hash, Hasher, Mac};
 use super::place::elements;
 use super::template::{Context, Template};
-use super::{Body, Encoding, Freshness, Head, Held, Moment, Place, Proof, Ring};
+use super::{Body, Encoding, Freshness, Head, Held, Moment, Place, Proof, Ring, Shape};
 use crate::json::Pointer;
 use crate::rejection::Rejection;
 use crate::secret::Secret;
@@ -37,6 +37,8 @@ pub struct Signature {
     pub for_each: Option<Pointer>,
     /// How it is checked.
     pub prover: Prover,
+    /// Messages that prove nothing: anybody can have one signed by way of a handshake.
+    pub never: Vec<Shape>,
     /// The name in `X-Gatepost-Verified-By`.
     pub label: &'static str,
 }
@@ -199,9 +201,11 @@ impl Signature {
         body: &Body,
         mut streaming: Option<(usize, Running)>,
         now: Moment,
+        identify: bool,
     ) -> Result<Proof, Rejection> {
         let mut refusal = Rejection::SignatureMismatch;
         for claim in claims.all() {
+            self.refuse_challenges(head, body, claim)?;
             let mut message = Message {
                 step: self,
                 head,
@@ -210,7 +214,13 @@ impl Signature {
                 streaming: streaming.take(),
             };
             match self.prover.verify(&mut message, now) {
-                Ok(name) => return Ok(Proof::new(self.label, name)),
+                Ok(name) => {
+                    let mut proof = Proof::new(self.label, name);
+                    if identify && self.prover.is_keyed() {
+                        proof.material = Some(self.signed_message(head, claim, body)?);
+                    }
+                    return Ok(proof);
+                }
                 Err(rejection) => refusal = rejection,
             }
         }
@@ -219,6 +229,24 @@ impl Signature {
 }
 
 impl Signature {
+    /// The hash of the message that was signed, the same whichever secret or key signed it.
+    fn signed_message(
+        &self,
+        head: &Head<'_>,
+        claim: &Claim,
+        body: &Body,
+    ) -> Result<Vec<u8>, Rejection> {
+        let mut hasher = Hasher::new(Hash::Sha256);
+        let context = Context {
+            head,
+            claim,
+            body: Some(body),
+            secret: &[],
+        };
+        self.message.feed(&context, |bytes| hasher.update(bytes))?;
+        Ok(hasher.finish())
+    }
+
     /// Whether `{field}` is read from the value in its place.
     pub fn format_has(&self, field: Field) -> bool {
         self.format.has(field)
@@ -226,6 +254,11 @@ impl Signature {
 }
 
 impl Prover {
+    /// Whether only who has a secret or a private key can make it pass.
+    pub const fn is_keyed(&self) -> bool {
+        !matches!(self, Self::Digest { secrets: None, .. })
+    }
+
     /// Whether a key of this name is in force.
     pub(super) fn knows(&self, key_id: &str, now: Moment) -> bool {
         match self {
@@ -326,23 +359,65 @@ impl Begun<'_> {
         }
     }
 
-    /// Gives the verdict once the body is whole.
-    pub fn finish(self, head: &Head<'_>, body: &Body, now: Moment) -> Result<Proof, Rejection> {
+    /// Gives the verdict once the body is whole; with `identify` also what was signed.
+    pub(super) fn finish(
+        self,
+        head: &Head<'_>,
+        body: &Body,
+        now: Moment,
+        identify: bool,
+    ) -> Result<Proof, Rejection> {
         let step = self.step;
         let Some(pointer) = &step.for_each else {
             let claims = match self.claims {
                 Some(claims) => claims,
                 None => step.claims(head, Some(body), now)?,
             };
-            return step.verify(head, &claims, body, self.streaming, now);
+            return step.verify(head, &claims, body, self.streaming, now, identify);
         };
-        let mut proof = None;
+        let mut proof: Option<Proof> = None;
+        let mut material = Vec::new();
         for element in elements(pointer, body)? {
             let claims = step.claims(head, Some(&element), now)?;
-            proof = Some(step.verify(head, &claims, &element, None, now)?);
+            let one = step.verify(head, &claims, &element, None, now, identify)?;
+            material.extend(one.material.iter().flatten());
+            proof = Some(one);
+        }
+        if let Some(proof) = &mut proof {
+            proof.material = (!material.is_empty()).then_some(material);
         }
         // Of an empty array nothing is signed.
         proof.ok_or(Rejection::SignatureMissing)
+    }
+}
+
+impl Signature {
+    /// Refuses a message that a handshake would sign for anybody.
+    fn refuse_challenges(
+        &self,
+        head: &Head<'_>,
+        body: &Body,
+        claim: &Claim,
+    ) -> Result<(), Rejection> {
+        let Some(longest) = self.never.iter().map(|shape| shape.max).max() else {
+            return Ok(());
+        };
+        let context = Context {
+            head,
+            claim,
+            body: Some(body),
+            secret: &[],
+        };
+        let mut message = Vec::new();
+        self.message.feed(&context, |bytes| {
+            // One byte more than the longest decides as well as all of them.
+            let room = longest.saturating_add(1).saturating_sub(message.len());
+            message.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        })?;
+        if self.never.iter().any(|shape| shape.fits(&message)) {
+            return Err(Rejection::ChallengeAsEvent);
+        }
+        Ok(())
     }
 }
 

@@ -299,3 +299,146 @@ fn cloudevents_are_added_where_type_and_id_are_known() {
         assert_eq!(received.header(name), Some(value), "{name}");
     }
 }
+
+#[test]
+fn shells_editors_and_packagers_get_what_they_need() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let output = gatepost(&["completions", shell]);
+        assert_eq!(output.status.code(), Some(0), "{shell}");
+        let said = text(&output);
+        assert!(
+            said.contains("providers") && said.contains("tamper"),
+            "{shell}"
+        );
+    }
+    assert_eq!(gatepost(&["completions", "tcsh"]).status.code(), Some(2));
+    let said = text(&gatepost(&["man"]));
+    assert!(
+        said.contains(".TH gatepost 1") && said.contains("gatepost\\-check(1)"),
+        "{said}"
+    );
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("man1");
+    let output = gatepost(&["man", path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    for page in ["gatepost.1", "gatepost-send.1", "gatepost-schema.1"] {
+        let page = std::fs::read_to_string(path.join(page)).unwrap();
+        assert!(page.contains(".SH SYNOPSIS"), "{page}");
+    }
+    let blocked = folder.path().join("a file");
+    std::fs::write(&blocked, "").unwrap();
+    let output = gatepost(&["man", blocked.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(74), "{}", text(&output));
+    let output = gatepost(&["schema"]);
+    let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(schema["additionalProperties"], false);
+    assert!(schema["$defs"]["route"]["properties"]["path"].is_object());
+}
+
+#[test]
+fn init_writes_a_file_that_check_and_test_take() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let run = |words: &[&str], variables: &[(&str, &str)]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_gatepost"))
+            .args(words)
+            .env_clear()
+            .envs(variables.iter().copied())
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        (output.status.code(), text(&output))
+    };
+    let five = [
+        "init", "-p", "prove", "-p", "proven", "-p", "authento", "-p", "idwise", "-p", "prelude",
+        "-p", "prove",
+    ];
+    let (code, said) = run(&five, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("export PRELUDE_PUBLIC_KEY=…"), "{said}");
+    let written = std::fs::read_to_string(folder.path().join("sidecar.toml")).unwrap();
+    assert!(
+        written.starts_with("#:schema ./sidecar.schema.json\n"),
+        "{written}"
+    );
+    assert_eq!(written.matches("[[route]]").count(), 5, "{written}");
+    let (code, said) = run(&["test"], &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("\n10 passed, 0 failed\n"), "{said}");
+    let (code, said) = run(&["check"], &[]);
+    assert_eq!(code, Some(78), "{said}");
+    assert!(
+        said.contains("  environment variable PROVE_SECRET"),
+        "{said}"
+    );
+    let key = rsa(0).pem();
+    let secret = "0123456789abcdef0123456789abcdef";
+    let set = [
+        ("PROVE_SECRET", secret),
+        ("PROVEN_SECRET", secret),
+        ("AUTHENTO_SECRET", secret),
+        ("IDWISE_SECRET", secret),
+        ("PRELUDE_PUBLIC_KEY", &*key),
+    ];
+    let (code, said) = run(&["check", "--deny-warnings"], &set);
+    assert_eq!(code, Some(0), "{said}");
+
+    std::fs::write(folder.path().join("sidecar.toml"), "mine").unwrap();
+    let (code, said) = run(&["init", "-p", "prove"], &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("--force"), "{said}");
+    assert_eq!(
+        std::fs::read_to_string(folder.path().join("sidecar.toml")).unwrap(),
+        "mine"
+    );
+    let (code, said) = run(&["init", "-p", "prove", "--force"], &[]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = run(
+        &["init", "-p", "prove", "-o", "-", "--upstream", "echo:"],
+        &[],
+    );
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("url = \"echo:\""), "{said}");
+    let (code, said) = run(
+        &["init", "-p", "preluse", "-p", "prove", "-o", "x.toml"],
+        &[],
+    );
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("did you mean `prelude`?"), "{said}");
+    assert!(!folder.path().join("x.toml").exists());
+    let (code, said) = run(&["init", "-p", "prove", "-o", "no/such/folder.toml"], &[]);
+    assert_eq!(code, Some(74), "{said}");
+}
+
+#[test]
+fn send_speaks_over_a_unix_socket() {
+    use std::io::{Read as _, Write as _};
+    let app = Upstream::recording();
+    let setup = setup(&app);
+    let path = setup.folder.path().join("in.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // A body of 259 bytes and its head: what is left unread would reset the connection.
+        let mut received = Vec::new();
+        while !received.ends_with(b"}]") {
+            let mut piece = [0; 4096];
+            let length = stream.read(&mut piece).unwrap();
+            received.extend_from_slice(&piece[..length]);
+        }
+        let answer = "HTTP/1.1 200 OK\r\nX-Gatepost-Request-Id: one\r\nContent-Length: 2\r\n\r\nok";
+        stream.write_all(answer.as_bytes()).unwrap();
+        String::from_utf8(received).unwrap()
+    });
+    let to = format!("unix:{}", path.display());
+    let output = setup.run(&["send", "prove", "--to", &to]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("<-- 200 forwarded, request one"), "{said}");
+    let received = server.join().unwrap();
+    assert!(
+        received.starts_with("POST /webhooks/prove HTTP/1.1\r\n"),
+        "{received}"
+    );
+    let output = setup.run(&["send", "prove", "--to", "unix:/not/there.sock"]);
+    assert_eq!(output.status.code(), Some(74), "{}", text(&output));
+}

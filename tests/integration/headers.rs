@@ -11,7 +11,8 @@ const BODY: &[u8] = b"{\"type\":\"true\"}";
 
 fn setup(app: &Upstream) -> Setup {
     Setup::new(app).env("SECRET", SECRET).toml(
-        "[[route]]\npath = \"/hook\"\nprovider = \"acme\"\nsecret = { env = \"SECRET\" }\n\
+        // The same body many times is the copy of an event, and marked as such.
+        "[[route]]\npath = \"/hook\"\nprovider = \"acme\"\nsecret = { env = \"SECRET\" }\nduplicates = \"off\"\n\
          event = { type = { json = \"/type\" }, id = { header = \"X-Id\" } }\n\
          verify = [{ scheme = \"hmac\", header = \"X-Sig\" }, { scheme = \"api_key\", header = \"X-Key\" }]\n\
          [provider.acme]\ntitle = \"Acme\"",

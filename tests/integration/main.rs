@@ -22,6 +22,8 @@ mod signing;
 mod admin;
 /// The signed statement that an app can ask for.
 mod assertion;
+/// What a verified body must look like.
+mod body_schema;
 /// Every provider of the catalogue: signed and accepted, tampered with and refused.
 mod catalogue;
 /// What a user types: demo, send, providers, check.
@@ -30,12 +32,16 @@ mod commands;
 mod config_errors;
 /// Bad days: stops, reloads, outages, floods, slow and silent callers, at what cost.
 mod days;
+/// Copies and replays: what the app sees once, twice, and never too seldom.
+mod duplicates;
 /// `explain`: why a captured request is refused.
 mod explain;
 /// Smuggling: every head or body that two readers could read differently.
 mod framing;
 /// Every fuzz target on its corpus and a bounded number of mutations.
 mod fuzzed;
+/// What a provider asks before it sends events.
+mod handshake;
 /// What the app receives besides the body, and what nobody can make it receive.
 mod headers;
 /// No secret in a log, an answer, a metric or a command's output.
@@ -50,8 +56,12 @@ mod modes;
 mod paths;
 /// The five providers of the catalogue, from their documents' samples.
 mod providers;
+/// Every console block of README.md.
+mod readme;
 /// The reference pages, and that every reason has a test.
 mod reference;
+/// The [[test]] blocks of a configuration.
+mod rehearsal;
 /// Schemes and their grammar through providers of one's own.
 mod schemes;
 /// TLS and HTTP/2.

@@ -8,12 +8,23 @@ use crate::harness::{Setup, Upstream};
 use crate::signing::rsa;
 
 /// Reasons that `leak.rs` cannot provoke with one request, and the tests that do.
-pub const ELSEWHERE: [(&str, &str); 4] = [
+pub const ELSEWHERE: [(&str, &str); 9] = [
+    (
+        "certificate_missing",
+        include_str!("tls/client_certificate.rs"),
+    ),
+    (
+        "certificate_wrong",
+        include_str!("tls/client_certificate.rs"),
+    ),
     (
         "client_address_unknown",
         include_str!("providers/prelude/mod.rs"),
     ),
     ("draining", include_str!("days/drain.rs")),
+    ("duplicate", include_str!("duplicates/memory.rs")),
+    ("event_in_flight", include_str!("duplicates/memory.rs")),
+    ("store_unavailable", include_str!("duplicates/shared.rs")),
     ("overloaded", include_str!("limits.rs")),
     // Nothing from outside makes it: a panic does, which `a_panic_is_an_outcome` makes.
     ("internal", include_str!("../../src/proxy/panic.rs")),

@@ -78,6 +78,7 @@ impl Vector {
         let environment = Environment {
             inline: true,
             variables: None,
+            ..Environment::default()
         };
         parse(&self.id, &text, PathBuf::new(), &environment)
     }

@@ -7,9 +7,9 @@ use crate::config::tree::{self, Node, Table};
 use crate::config::{catalogue, shape};
 
 /// A provider and its keys.
-pub(super) struct Entry {
+pub(in crate::command) struct Entry {
     /// Its name in a configuration.
-    pub(super) name: &'static str,
+    pub(in crate::command) name: &'static str,
     keys: Table,
 }
 
@@ -43,7 +43,7 @@ impl Entry {
 
     /// The provider of this name; `None` when there is none, or its file is broken, which a test
     /// prevents.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    pub(in crate::command) fn named(name: &str) -> Option<Self> {
         let name = catalogue::names()
             .into_iter()
             .find(|known| *known == name)?;
@@ -57,15 +57,15 @@ impl Entry {
     }
 
     /// A key that holds a text.
-    pub(super) fn text(&self, key: &str) -> &str {
+    pub(in crate::command) fn text(&self, key: &str) -> &str {
         self.keys.text(key).unwrap_or_default()
     }
 
-    pub(super) fn keys(&self) -> &Table {
+    pub(in crate::command) fn keys(&self) -> &Table {
         &self.keys
     }
 
-    pub(super) fn notes(&self) -> Vec<&str> {
+    pub(in crate::command) fn notes(&self) -> Vec<&str> {
         self.keys
             .one_or_many("notes")
             .iter()
@@ -74,12 +74,12 @@ impl Entry {
     }
 
     /// Every step, also those of which one must pass.
-    pub(super) fn steps(&self) -> Vec<&Table> {
+    pub(in crate::command) fn steps(&self) -> Vec<&Table> {
         self.groups().into_iter().flatten().collect()
     }
 
     /// Whether the file leaves open how the sender proves itself.
-    pub(super) fn is_open(&self) -> bool {
+    pub(in crate::command) fn is_open(&self) -> bool {
         self.groups().is_empty() && !self.has_addresses()
     }
 
@@ -108,7 +108,7 @@ impl Entry {
     }
 
     /// What a request that passes has proved.
-    pub(super) fn proves(&self) -> String {
+    pub(in crate::command) fn proves(&self) -> String {
         if self.is_open() {
             return "what you choose".into();
         }

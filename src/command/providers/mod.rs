@@ -5,7 +5,9 @@ mod route;
 
 use super::{NO, Outcome, say, tell};
 use crate::config::{catalogue, nearest};
-use entry::Entry;
+
+pub(super) use entry::Entry;
+pub(super) use route::ready;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -94,7 +96,7 @@ fn one(entry: &Entry) {
     for note in entry.notes() {
         say(&format!("#   {note}\n"));
     }
-    say(&format!("\n# A route for it:\n{}", route::ready(entry)));
+    say(&format!("\n# A route for it:\n{}", ready(entry)));
 }
 
 #[cfg(test)]
@@ -153,11 +155,13 @@ mod tests {
             inline: false,
             variables: Some(BTreeMap::from([
                 (format!("{name}_SECRET"), secret.to_owned()),
+                (format!("{name}_VERIFY_TOKEN"), "a-verify-token".to_owned()),
                 (
                     format!("{name}_PUBLIC_KEY"),
                     key.map_or_else(String::new, Result::unwrap),
                 ),
             ])),
+            ..Environment::default()
         }
     }
 
@@ -166,7 +170,7 @@ mod tests {
         for entry in Entry::all() {
             let text = format!(
                 "[server]\nlisten = \"127.0.0.1:0\"\n[upstream]\nurl = \"echo:\"\n{}",
-                route::ready(&entry)
+                ready(&entry)
             );
             let loaded = parse("shown", &text, PathBuf::new(), &environment(&entry));
             let report = loaded.report(false);

@@ -7,7 +7,7 @@ use super::entry::Entry;
 use crate::config::tree::{Node, Table};
 
 /// A `[[route]]` that loads as it is once its secret is there.
-pub(super) fn ready(entry: &Entry) -> String {
+pub(in crate::command) fn ready(entry: &Entry) -> String {
     let name = entry.name;
     let variable = name.to_ascii_uppercase();
     let steps = entry.steps();
@@ -28,7 +28,9 @@ pub(super) fn ready(entry: &Entry) -> String {
             "true   # an address authenticates nobody: read the notes",
         );
     }
-    if steps.iter().any(|step| needs_name(step, entry.keys())) {
+    let asks = asks(entry.keys());
+    let asked = |word: &str| asks.iter().any(|text| text.contains(word));
+    if steps.iter().any(|step| needs_name(step, entry.keys())) || asked("{username}") {
         line("username", "\"gatepost\"   # as you set it there");
     }
     if entry.is_open() || steps.iter().any(|step| takes(step) == Some("secret")) {
@@ -40,11 +42,15 @@ pub(super) fn ready(entry: &Entry) -> String {
             &format!("{{ env = \"{variable}_PUBLIC_KEY\" }}"),
         );
     }
+    if asked("verify_token") {
+        line(
+            "verify_token",
+            &format!("{{ env = \"{variable}_VERIFY_TOKEN\" }}   # as you gave it there"),
+        );
+    }
     let templates: Vec<String> = steps.iter().flat_map(|step| templates(step)).collect();
-    if ["{url", "{host"]
-        .iter()
-        .any(|name| templates.iter().any(|text| text.contains(name)))
-    {
+    let signed = |name: &str| templates.iter().any(|text| text.contains(name));
+    if ["{url", "{host"].iter().any(|name| signed(name)) || asked("{url}") {
         line(
             "public_url",
             "\"https://hooks.example.com\"   # scheme and host as the provider calls them",
@@ -108,6 +114,22 @@ fn needs_name(step: &Table, keys: &Table) -> bool {
     step.text("scheme") == Some("basic")
         && step.get("username").is_none()
         && keys.get("username").is_none()
+}
+
+/// What the provider's handshakes are told and tell: the texts that name keys of the route.
+fn asks(keys: &Table) -> Vec<&str> {
+    let all = keys.list("handshake").unwrap_or_default();
+    all.iter()
+        .filter_map(Node::table)
+        .flat_map(|one| {
+            let when = one.list("when").unwrap_or_default().iter();
+            let reply = one.table("reply");
+            when.filter_map(|node| node.table()?.text("is"))
+                .chain(one.table("proof").and_then(|proof| proof.text("message")))
+                .chain(reply.and_then(|reply| reply.text("text")))
+                .chain(reply.and_then(|reply| reply.text("json")))
+        })
+        .collect()
 }
 
 fn message(step: &Table) -> &str {

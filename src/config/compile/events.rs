@@ -6,13 +6,29 @@ use super::Compiler;
 use crate::config::grammar::EVENT;
 use crate::config::shape;
 use crate::config::tree::{Node, Table};
-use crate::event::{Rules, Source};
+use crate::event::{KeyRule, Rules, Source};
+
+/// `event.*` of a route.
+#[derive(Debug, Default)]
+pub(super) struct Described {
+    pub(super) kind: Vec<Source>,
+    pub(super) id: Vec<Source>,
+    time: Vec<Source>,
+    required: bool,
+}
+
+impl Described {
+    /// The rules by which the event is read.
+    pub(super) fn rules(self, key: KeyRule) -> Rules {
+        Rules::keyed(self.kind, self.id, self.time, self.required, key)
+    }
+}
 
 impl Compiler<'_> {
-    /// The rules by which the event is read.
-    pub(super) fn event(&mut self, table: Option<&Table>) -> Rules {
+    /// Where the event is described.
+    pub(super) fn event(&mut self, table: Option<&Table>) -> Described {
         let Some(table) = table else {
-            return Rules::new(Vec::new(), Vec::new(), Vec::new(), false);
+            return Described::default();
         };
         let required = table.flag("required").unwrap_or(false);
         let mut read = |key| {
@@ -31,7 +47,12 @@ impl Compiler<'_> {
                 "add `event.type = { json = \"/type\" }`",
             );
         }
-        Rules::new(kind, id, time, required)
+        Described {
+            kind,
+            id,
+            time,
+            required,
+        }
     }
 
     /// The header in which the event id stands, if it stands in one.
@@ -61,7 +82,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn event_source(&mut self, node: &Node) -> Option<Source> {
+    pub(super) fn event_source(&mut self, node: &Node) -> Option<Source> {
         let table = node.table()?;
         let pointers = table.one_or_many("json");
         if let (Some(entry), true) = (table.entry("separator"), pointers.len() < 2) {

@@ -174,7 +174,18 @@ impl Compiler<'_> {
 
     /// Keys that a route of this mode would ignore, though its author relies on them.
     pub(super) fn unheeded(&mut self, own: &Table) -> bool {
-        let ignored = ["verify", "allow_ips", "secret", "public_key", "username"];
+        let ignored = [
+            "verify",
+            "allow_ips",
+            "secret",
+            "public_key",
+            "username",
+            "duplicates",
+            "duplicate_key",
+            "handshake",
+            "verify_token",
+            "schema",
+        ];
         let entry = own
             .entries
             .iter()

@@ -1,10 +1,16 @@
 //! From checked text to the immutable [`Config`]: everything that can fail, fails here.
 
+mod cases;
+mod certificate;
+mod duplicates;
 mod events;
+mod handshake;
 mod listeners;
 mod matching;
+mod oracle;
 mod providers;
 mod routes;
+mod schemas;
 mod secrets;
 mod sections;
 mod signed;
@@ -23,8 +29,10 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::environment::Environment;
+use super::grammar::TLS;
 use super::problem::Problems;
 use super::settings::{About, Config};
+use super::shape;
 use super::source::{Files, Span};
 use super::tree::Table;
 
@@ -47,6 +55,8 @@ pub(super) struct Compiler<'e> {
     /// Every file that was read, for the reload.
     pub(super) watched: Vec<PathBuf>,
     pub(super) now: Timestamp,
+    /// Whether callers may show a certificate.
+    pub(super) client_certificates: bool,
     /// The route's keys that a step has used.
     pub(super) used: BTreeSet<&'static str>,
     /// When the certificates of `server.tls` end: serial number and Unix time.
@@ -69,6 +79,7 @@ impl<'e> Compiler<'e> {
             missing: Vec::new(),
             watched: Vec::new(),
             now,
+            client_certificates: false,
             used: BTreeSet::new(),
             ends: Vec::new(),
         }
@@ -81,6 +92,11 @@ impl Compiler<'_> {
         let empty = Table::new(root.span);
         let section = |name: &str| root.table(name).unwrap_or(&empty);
         let server = self.server(section("server"));
+        self.client_certificates = section("server")
+            .table("tls")
+            .is_some_and(|tls| !shape::lacks(tls, &TLS, "client_ca"));
+        // A rehearsal has no TLS; what a certificate would have to prove is refused there.
+        self.client_certificates |= self.environment.throw_away.is_some();
         let proxied = section("server");
         let proxied = proxied
             .get("proxy_protocol")
@@ -89,12 +105,14 @@ impl Compiler<'_> {
         let upstream = self.upstream(section("upstream"), root);
         let headers = self.headers(section("headers"));
         let limits = self.limits(section("limits"));
+        let duplicates = self.duplicates(root.table("duplicates"), upstream.as_ref());
         let health = self.listener(section("health"), "0.0.0.0:9901");
         let admin = self.listener(section("admin"), "127.0.0.1:9902");
         self.warn_open_admin(section("admin"), admin.as_ref().and_then(Option::as_ref));
         let log = Self::log(section("log"));
         let reload = self.reload(section("reload"));
         let routes = self.routes(root, &limits);
+        let cases = self.cases(root);
         self.clashes(
             root,
             &[
@@ -112,11 +130,13 @@ impl Compiler<'_> {
             upstream: upstream?,
             headers: headers?,
             limits,
+            duplicates: duplicates?,
             health: health?,
             admin: admin?,
             log,
             reload,
             routes: routes?,
+            cases,
             about: About::default(),
         })
     }

@@ -11,6 +11,7 @@ use crate::config::settings::Limits;
 use crate::config::shape;
 use crate::config::tree::{Node, Table, Value};
 use crate::event::header_value;
+use crate::handshake::Handshakes;
 use crate::route::{Fixed, Mode, Route, Routes};
 use crate::verify::template::Constants;
 use crate::verify::{Place, Plan, Step};
@@ -20,6 +21,7 @@ struct Verification {
     plan: Plan,
     strip: Vec<Place>,
     challenge: Option<HeaderValue>,
+    handshakes: Option<Box<Handshakes>>,
 }
 
 impl Compiler<'_> {
@@ -53,6 +55,7 @@ impl Compiler<'_> {
         if good {
             self.warn_unused_providers(root, nodes);
         }
+        self.close_oracles(&mut routes, &spans);
         match Routes::new(routes) {
             Ok(routes) => good.then_some(routes),
             Err(overlaps) => {
@@ -87,21 +90,23 @@ impl Compiler<'_> {
         self.checks(&keys);
         self.large_body(&keys, limits);
         let event = self.event(keys.table("event"));
+        let schema = self.body_schema(&keys);
         let mut warn = true;
         let mode = if !known {
             None
         } else if passthrough {
             warn = !self.unheeded(own);
-            Some((Mode::Passthrough, Vec::new(), None))
+            Some((Mode::Passthrough, Vec::new(), None, None))
         } else {
-            self.verification(&keys, own).map(|made| {
+            let taken = methods.as_deref().unwrap_or_default();
+            self.verification(&keys, own, taken).map(|made| {
                 let observe = keys.text("mode") == Some("observe");
                 let mode = if observe {
                     Mode::Observe(made.plan)
                 } else {
                     Mode::Enforce(made.plan)
                 };
-                (mode, made.strip, made.challenge)
+                (mode, made.strip, made.challenge, made.handshakes)
             })
         };
         if warn {
@@ -109,8 +114,11 @@ impl Compiler<'_> {
         }
         let host = host?;
         let pattern = pattern?;
+        let schema = schema?;
         let name = own.text("path")?.to_owned();
-        let (methods, (mode, strip, challenge)) = (methods?, mode?);
+        let (mode_of, ..) = mode.as_ref()?;
+        let (copies, key) = self.copies(&keys, &event, mode_of, host.as_deref(), &name)?;
+        let (methods, (mode, strip, challenge, handshakes)) = (methods?, mode?);
         let status = |key: &str| {
             keys.integer(key)
                 .and_then(|n| StatusCode::from_u16(u16::try_from(n).ok()?).ok())
@@ -128,7 +136,9 @@ impl Compiler<'_> {
             host,
             methods,
             mode,
-            event,
+            schema,
+            event: event.rules(key),
+            copies,
             known_events: keys
                 .table("event")
                 .and_then(|event| event.list("known"))
@@ -138,6 +148,7 @@ impl Compiler<'_> {
                 .map(Into::into)
                 .collect(),
             strip,
+            handshakes,
             reject_status: status("reject_status"),
             success_status: status("success_status"),
             body_limit: own_limits
@@ -160,7 +171,12 @@ impl Compiler<'_> {
         })
     }
 
-    fn verification(&mut self, keys: &Table, own: &Table) -> Option<Verification> {
+    fn verification(
+        &mut self,
+        keys: &Table,
+        own: &Table,
+        methods: &[Method],
+    ) -> Option<Verification> {
         let addresses = self.addresses(keys);
         self.used.clear();
         let shared = Shared {
@@ -176,6 +192,7 @@ impl Compiler<'_> {
             },
             strip: Vec::new(),
             challenge: None,
+            handshakes: None,
         };
         let mut authenticated = false;
         let mut good = addresses.is_some();
@@ -205,6 +222,10 @@ impl Compiler<'_> {
             }
             authenticated |= each_authenticates && !group.is_empty();
             made.plan.groups.push(group);
+        }
+        match self.handshakes(keys, methods, &shared) {
+            Some(handshakes) => made.handshakes = handshakes,
+            None => good = false,
         }
         // A step that did not compile was reported; it is no lack of one.
         if good && !authenticated && !self.accepts_weak(keys, own, &made.plan) {

@@ -109,6 +109,8 @@ impl Compiler<'_> {
             let kind = held.key.kind();
             match VerifyingKey::new(&held.key, algorithm, salt, format) {
                 Some(key) => keys.push(held.with(key)),
+                // Of those there is one of each kind.
+                None if self.environment.throw_away.is_some() => {}
                 None => self.problems.error(
                     value_span(source),
                     format!(
@@ -184,6 +186,7 @@ impl Compiler<'_> {
                 freshness: freshness?,
                 for_each: for_each?,
                 prover,
+                never: Vec::new(),
                 label,
             })),
             authenticates,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Compiler;
+use crate::config::environment::ThrowAway;
 use crate::config::source::Span;
 use crate::config::tree::{Node, Table, Value};
 use crate::secret::Secret;
@@ -84,6 +85,14 @@ impl Compiler<'_> {
         if places.iter().filter(|key| table.get(key).is_some()).count() > 1 {
             // Nobody can tell which is meant; it was reported.
             return None;
+        }
+        if self.environment.throw_away.is_some() {
+            let named = table.text("env").or_else(|| {
+                let path = std::path::Path::new(table.text("file")?);
+                path.file_name()?.to_str()
+            });
+            let name = named.unwrap_or("inline").to_owned();
+            return Some((ThrowAway::secret(), name));
         }
         if let Some(node) = table.get("env") {
             let name = node.text()?;
@@ -228,7 +237,7 @@ fn looks_like_a_path(name: &str) -> bool {
     name.bytes().all(word) && (rooted || extension)
 }
 
-fn describe(error: &std::io::Error) -> &'static str {
+pub(super) fn describe(error: &std::io::Error) -> &'static str {
     let is = |kind| error.kind() == kind;
     if is(std::io::ErrorKind::NotFound) {
         "there is no such file"

@@ -47,6 +47,7 @@ impl Compiler<'_> {
             "digest" => self.digest(table, shared),
             "hmac" => self.hmac(table, shared),
             "jwt" => self.jwt(table, shared),
+            "mtls" => self.mtls(table),
             "signature" => self.signature(table, shared),
             _ => None,
         }

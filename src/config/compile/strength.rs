@@ -59,7 +59,7 @@ impl Compiler<'_> {
 
     /// What a route says that nothing of it uses: mostly a step that looks elsewhere.
     pub(super) fn warn_unused(&mut self, own: &Table, authenticated: bool) {
-        for key in ["secret", "public_key", "username"] {
+        for key in ["secret", "public_key", "username", "verify_token"] {
             if let Some(entry) = own.entry(key)
                 && !self.used.contains(key)
             {
@@ -94,7 +94,7 @@ impl Compiler<'_> {
                 signature.for_each.is_none() && signature.message.cover() == Cover::Whole
             }
             Step::Jwt(token) => token.covers_body(),
-            Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) => false,
+            Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Mtls(_) => false,
         });
         let checksum = steps().any(|step| {
             matches!(step, Step::Signature(signature)

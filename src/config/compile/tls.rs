@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use super::Compiler;
@@ -64,36 +66,24 @@ impl Compiler<'_> {
             }
             key
         });
-        let clients = match table.get("client_ca") {
-            Some(node) => Some((node, self.roots(node)?)),
-            None => None,
-        };
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = self.client_verifier(table, provider.clone());
         let (chain, key) = (chain?, key?);
         self.ends = chain
             .iter()
             .filter_map(|certificate| super::validity::end(certificate))
             .collect();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let versions: &[_] = if table.text("min_version") == Some("1.3") {
             &MODERN
         } else {
             &USUAL
         };
-        let builder = ServerConfig::builder_with_provider(provider.clone())
+        let builder = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)
             .ok()?;
-        let builder = match clients {
+        let builder = match verifier? {
             None => builder.with_no_client_auth(),
-            Some((node, roots)) => {
-                match WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()
-                {
-                    Ok(verifier) => builder.with_client_cert_verifier(verifier),
-                    Err(_) => {
-                        self.not_certificates(node);
-                        return None;
-                    }
-                }
-            }
+            Some(verifier) => builder.with_client_cert_verifier(verifier),
         };
         match builder.with_single_cert(chain, key) {
             Ok(mut config) => {
@@ -124,6 +114,38 @@ impl Compiler<'_> {
                 None
             }
         }
+    }
+
+    /// Who may call, by certificate: `Some(None)` where nobody is asked for one.
+    fn client_verifier(
+        &mut self,
+        table: &Table,
+        provider: Arc<CryptoProvider>,
+    ) -> Option<Option<Arc<dyn ClientCertVerifier>>> {
+        let Some(node) = table.get("client_ca") else {
+            let Some(entry) = table.entry("client_certificate") else {
+                return Some(None);
+            };
+            self.problems.error(
+                entry.name_span,
+                "without `client_ca` no certificate is asked for",
+                "has no effect",
+                "add `client_ca = { file = \"clients.pem\" }`, or remove it",
+            );
+            return None;
+        };
+        let roots = Arc::new(self.roots(node)?);
+        let builder = WebPkiClientVerifier::builder_with_provider(roots, provider);
+        let builder = if table.text("client_certificate") == Some("optional") {
+            builder.allow_unauthenticated()
+        } else {
+            builder
+        };
+        let verifier = builder.build().ok();
+        if verifier.is_none() {
+            self.not_certificates(node);
+        }
+        verifier.map(Some)
     }
 
     /// TLS to the app: its certificate must come from `upstream.ca`.
@@ -193,6 +215,15 @@ impl Compiler<'_> {
             }
         }
         Some(roots)
+    }
+
+    /// The authorities of a certificate in one PEM text, checked.
+    pub(super) fn authorities(&mut self, node: &Node) -> Option<Vec<u8>> {
+        let pems = self.pems(node)?;
+        for pem in &pems {
+            self.read_certificates(pem, node)?;
+        }
+        Some(pems.join(&b'\n'))
     }
 
     fn not_certificates(&mut self, node: &Node) {

@@ -1,15 +1,19 @@
 //! Every section and key there is: the one source for checking, for the JSON schema and for the
 //! reference.
 
+mod handshake;
 mod provider;
 mod sections;
 mod steps;
+mod test;
 
 use std::collections::BTreeSet;
 
+pub use handshake::{CHALLENGE, HANDSHAKE, PROOF};
 pub use provider::{EVENT, EVENT_SOURCE, PROVIDER, ROUTE, SECRET_SOURCE};
-pub use sections::{ROOT, TLS, UPSTREAM};
+pub use sections::{DUPLICATES, ROOT, TLS, UPSTREAM};
 pub use steps::{BODY_HASH, SCHEMES, STEP_ANY, TIMESTAMP};
+pub use test::{EXPECT, OUTCOMES, REQUEST, TEST};
 
 /// What a key's value must look like.
 #[derive(Debug, Clone, Copy)]

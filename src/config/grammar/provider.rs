@@ -1,5 +1,6 @@
 //! Provider keys, route keys, and the sources they name.
 
+use super::handshake::HANDSHAKE;
 use super::{COUNT, Choice, Kind, Section, TEXTS, key, section};
 
 macro_rules! provider_keys {
@@ -31,6 +32,18 @@ macro_rules! provider_keys {
                 "Constants of this route for {config:name}: an id that the provider gave you.",
             ),
             key("event", Kind::Table(&EVENT), "", "Where the event is described."),
+            key(
+                "handshake",
+                Kind::OpenList(&Kind::Table(&HANDSHAKE)),
+                "",
+                "Questions of the provider that gatepost answers itself; [] switches a provider's off.",
+            ),
+            key(
+                "verify_token",
+                Kind::Secret,
+                "",
+                "What the provider repeats in a handshake that has one.",
+            ),
             key("samples", Kind::TextTable, "", "Sample bodies for send, by event type."),
             key(
                 "success_status",
@@ -85,6 +98,18 @@ pub static ROUTE: Section = section(
             "Scheme and host as the provider knows them, for {url}."
         ),
         key(
+            "duplicates",
+            Kind::OneOf(&["forward", "acknowledge", "reject", "off"]),
+            "forward",
+            "A copy of an event the app has taken: forward marks it, acknowledge answers 200, reject 409; off remembers nothing.",
+        ),
+        key(
+            "duplicate_key",
+            FOUND,
+            "",
+            "What tells an event from its copies, all of it together, instead of type and id.",
+        ),
+        key(
             "reject_status",
             Kind::Integer { min: 400, max: 599 },
             "",
@@ -95,6 +120,12 @@ pub static ROUTE: Section = section(
             Kind::Flag,
             "false",
             "Accept steps that prove little."
+        ),
+        key(
+            "schema",
+            Kind::Either(&[Kind::Flag, Kind::Text]),
+            "false",
+            "The JSON Schema file that verified bodies must satisfy; true is the provider's own."
         ),
     ],
 );

@@ -1,6 +1,6 @@
 //! The sections of the file other than providers and routes.
 
-use super::{COUNT, Kind, PROVIDER, ROUTE, Section, key, section};
+use super::{COUNT, Kind, PROVIDER, ROUTE, Section, TEST, key, section};
 
 /// The whole file.
 pub static ROOT: Section = section(
@@ -32,6 +32,12 @@ pub static ROOT: Section = section(
             "",
             "What one caller or all together may use.",
         ),
+        key(
+            "duplicates",
+            Kind::Table(&DUPLICATES),
+            "",
+            "Where the events that the app has taken are remembered.",
+        ),
         key("health", Kind::Table(&HEALTH), "", "Probes and metrics."),
         key(
             "admin",
@@ -57,6 +63,12 @@ pub static ROOT: Section = section(
             Kind::Tables(&ROUTE),
             "",
             "What is accepted, and how it is verified.",
+        ),
+        key(
+            "test",
+            Kind::Tables(&TEST),
+            "",
+            "What `gatepost test` sends, and what must come of it.",
         ),
     ],
 );
@@ -115,6 +127,12 @@ pub static TLS: Section = section(
             Kind::Secret,
             "",
             "Callers need a certificate of this authority, PEM.",
+        ),
+        key(
+            "client_certificate",
+            Kind::OneOf(&["required", "optional"]),
+            "required",
+            "optional: callers of routes without mtls need none.",
         ),
         key(
             "min_version",
@@ -252,6 +270,18 @@ static LIMITS: Section = section(
             "10s",
             "How long a body may take.",
         ),
+        key(
+            "send_timeout",
+            Kind::Duration,
+            "30s",
+            "How long a caller may take nothing of its answer.",
+        ),
+        key(
+            "idle_timeout",
+            Kind::Duration,
+            "75s",
+            "How long a connection may wait for its next request.",
+        ),
         key("connections", COUNT, "10000", "The most connections."),
         key("in_flight", COUNT, "1024", "The most requests at once."),
         key(
@@ -259,6 +289,66 @@ static LIMITS: Section = section(
             Kind::Size,
             "256MiB",
             "The most bytes of all bodies together.",
+        ),
+    ],
+);
+
+/// `[duplicates]`.
+pub static DUPLICATES: Section = section(
+    "[duplicates]",
+    "Where the events that the app has taken are remembered.",
+    &[
+        key(
+            "store",
+            Kind::OneOf(&["memory", "redis"]),
+            "memory",
+            "redis is one memory for all replicas.",
+        ),
+        key(
+            "redis",
+            Kind::Secret,
+            "",
+            "The URL: redis://, rediss:// for TLS, redis-cluster://, rediss-cluster:// or unix://.",
+        ),
+        key(
+            "password",
+            Kind::Secret,
+            "",
+            "The password of Redis, where it is not in the URL.",
+        ),
+        key(
+            "ca",
+            Kind::Secret,
+            "",
+            "The authority of the certificate of Redis, PEM.",
+        ),
+        key(
+            "prefix",
+            Kind::Text,
+            "gatepost:",
+            "How the keys in Redis begin: apps that share one need one each.",
+        ),
+        key(
+            "remember",
+            Kind::Duration,
+            "15d",
+            "How long an event is remembered.",
+        ),
+        key(
+            "capacity",
+            // A part of the memory counts in 32 bits.
+            Kind::Integer {
+                min: 1,
+                max: 100_000_000,
+            },
+            "1000000",
+            "The most events remembered in memory; the oldest go first.",
+        ),
+        key(
+            "on_store_error",
+            Kind::OneOf(&["reject", "forward"]),
+            "reject",
+            "When Redis cannot be asked: reject answers 503, forward lets copies pass.",
         ),
     ],
 );

@@ -3,7 +3,9 @@
 use super::{Choice, Key, Kind, Section, key, section};
 
 /// Every scheme; a section's name is the scheme's.
-pub static SCHEMES: &[&Section] = &[&API_KEY, &BASIC, &BEARER, &DIGEST, &HMAC, &JWT, &SIGNATURE];
+pub static SCHEMES: &[&Section] = &[
+    &API_KEY, &BASIC, &BEARER, &DIGEST, &HMAC, &JWT, &MTLS, &SIGNATURE,
+];
 
 /// `{ any = [ … ] }` in place of a step.
 pub static STEP_ANY: Section = section(
@@ -240,6 +242,32 @@ static JWT: Section = Section {
     choice: Choice::AtMostOne(&["header", "query", "json", "form", "body"]),
 };
 
+static MTLS: Section = section(
+    "mtls",
+    "The client certificate of the connection, which `client_ca` of `[server.tls]` has verified.",
+    &[
+        SCHEME,
+        key(
+            "san_dns",
+            TEXT_OR_TEXTS,
+            "",
+            "DNS names, of which the certificate must have one.",
+        ),
+        key(
+            "san_uri",
+            TEXT_OR_TEXTS,
+            "",
+            "URIs, of which the certificate must have one.",
+        ),
+        key(
+            "fingerprint",
+            TEXT_OR_TEXTS,
+            "",
+            "SHA-256 of the certificates that may call, in hex.",
+        ),
+    ],
+);
+
 static SIGNATURE: Section = Section {
     name: "signature",
     doc: "A public-key signature of the message.",
@@ -319,6 +347,7 @@ const SCHEME: Key = key(
         "digest",
         "hmac",
         "jwt",
+        "mtls",
         "signature",
     ]),
     "",
@@ -373,7 +402,7 @@ const SECRET_PREFIX: Key = key(
     "",
     "Taken off the secret, where it stands, before it is decoded.",
 );
-const HASH: Key = key(
+pub(super) const HASH: Key = key(
     "hash",
     Kind::OneOf(&["sha256", "sha1", "sha384", "sha512"]),
     "sha256",
@@ -386,14 +415,14 @@ const FORMAT: Key = key(
     "{signature}",
     "How it is written, with {signature}, {timestamp}, {id}, {key_id}, {any}; of a list the first that fits.",
 );
-const ENCODING: Key = key(
+pub(super) const ENCODING: Key = key(
     "encoding",
     Kind::OneOf(&["hex", "base64", "base64url"]),
     "hex",
     "How the bytes of the proof are written.",
 );
 const MESSAGE: Key = key("message", Kind::Text, "{body}", "What was signed.");
-const SECRET_ENCODING: Key = key(
+pub(super) const SECRET_ENCODING: Key = key(
     "secret_encoding",
     Kind::OneOf(&["text", "hex", "base64", "whsec", "sha1"]),
     "text",
@@ -411,7 +440,7 @@ const TOLERANCE: Key = key(
     "",
     "How far that may be from now, both ways.",
 );
-const SECRET: Key = key("secret", Kind::Secret, "", "This step's own secret.");
+pub(super) const SECRET: Key = key("secret", Kind::Secret, "", "This step's own secret.");
 const PUBLIC_KEY: Key = key(
     "public_key",
     Kind::Secret,

@@ -55,12 +55,12 @@ fn says_what_was_meant_by_an_unknown_key_or_where_it_belongs() {
             "2:1 unknown key `salt` in `[[route]]`; `salt` belongs to scheme `signature`",
         ),
         (
-            "[[route]]\nduplicates = 1",
-            "2:1 unknown key `duplicates` in `[[route]]`; ",
+            "[[route]]\nrepeats = 1",
+            "2:1 unknown key `repeats` in `[[route]]`; ",
         ),
         (
-            "[duplicates]\nstore = 1",
-            "1:2 unknown key `duplicates` in this file; ",
+            "[repeats]\nstore = 1",
+            "1:2 unknown key `repeats` in this file; ",
         ),
         (
             "[provider.x]\npath = '/'",
@@ -105,12 +105,12 @@ fn a_key_that_the_scheme_does_not_know_is_an_error_naming_the_scheme() {
             "1:21 unknown scheme; did you mean `hmac`? Its `hash` says which",
         ),
         (
-            "scheme = 'mtls'",
-            "1:21 unknown scheme; the schemes are `api_key`, `basic`, `bearer`, `digest`, `hmac`, `jwt`, `signature`",
+            "scheme = 'kerb'",
+            "1:21 unknown scheme; the schemes are `api_key`, `basic`, `bearer`, `digest`, `hmac`, `jwt`, `mtls`, `signature`",
         ),
         (
             "scheme = 3",
-            "1:21 `scheme` must be a text, not an integer; the schemes are `api_key`, `basic`, `bearer`, `digest`, `hmac`, `jwt`, `signature`",
+            "1:21 `scheme` must be a text, not an integer; the schemes are `api_key`, `basic`, `bearer`, `digest`, `hmac`, `jwt`, `mtls`, `signature`",
         ),
         (
             "shceme = 'hmac'",

@@ -228,7 +228,8 @@ fn takes_type(kind: &Kind, value: &Value) -> bool {
         ),
         Value::Integer(_) => matches!(kind, Kind::Integer { .. } | Kind::Size),
         Value::List(_) => matches!(kind, Kind::List(_) | Kind::OpenList(_)),
-        Value::Flag(_) | Value::Float(_) | Value::Table(_) | Value::Time(_) => false,
+        Value::Table(_) => matches!(kind, Kind::Table(_)),
+        Value::Flag(_) | Value::Float(_) | Value::Time(_) => false,
     }
 }
 

@@ -24,6 +24,7 @@ fn load(keys: &str) -> Loaded {
     let environment = Environment {
         inline: true,
         variables: Some(std::collections::BTreeMap::new()),
+        ..Environment::default()
     };
     parse("test.toml", &text, "/nonexistent".into(), &environment)
 }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::duplicates::Store;
 use crate::proxy::Gate;
 use crate::route::{Mode, Route};
 use crate::server::Shared;
@@ -28,6 +29,10 @@ pub(super) fn status(shared: &Shared) -> Value {
         "in_flight": gate.in_flight.used(),
         "buffered_bytes": gate.buffered.used(),
         "connections": shared.connections.used(),
+        "duplicates": match &gate.events {
+            Store::Memory(memory) => json!({ "store": "memory", "remembered": memory.len() }),
+            Store::Redis(_) => json!({ "store": "redis" }),
+        },
         "unrouted": unrouted,
         "config": {
             "file": about.file,

@@ -166,6 +166,14 @@ impl Template {
         })
     }
 
+    /// Whether this parameter of the query is part of what is signed.
+    pub fn covers_query(&self, name: &str) -> bool {
+        self.has(|variable| {
+            matches!(variable, Variable::Url { .. } | Variable::PathAndQuery)
+                || matches!(variable, Variable::Query(signed) if signed == name)
+        })
+    }
+
     /// The headers that are signed by their name.
     pub fn headers(&self) -> impl Iterator<Item = &HeaderName> {
         self.pieces().filter_map(|piece| {
@@ -210,6 +218,17 @@ impl Template {
             }
         }
         template
+    }
+
+    /// What stands in every message.
+    pub fn literals(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::One(Piece {
+                variable: Variable::Literal(text),
+                filters,
+            }) if filters.is_empty() => Some(&**text),
+            Part::One(_) | Part::Optional(_) => None,
+        })
     }
 
     /// Whether it can be built only once the body is there.

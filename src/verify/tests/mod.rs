@@ -6,6 +6,7 @@
     reason = "tables of cases over plain ASCII"
 )]
 
+mod identity;
 mod keys;
 mod messages;
 mod odd_signatures;
@@ -183,6 +184,7 @@ fn step(prover: Prover, encoding: Encoding, format: &str, message: &str) -> Sign
         freshness: None,
         for_each: None,
         prover,
+        never: Vec::new(),
         label: "test",
     }
 }

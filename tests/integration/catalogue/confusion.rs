@@ -20,11 +20,15 @@ const SECRET: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbcc
 fn no_provider_accepts_what_another_signed_with_the_same_secret() {
     let all = shipped();
     let keys = private_keys(&all);
-    let routes: String = all.iter().map(Shipped::local_route).collect();
+    // One secret for all: a handshake that signs with it would be an oracle for the others, and is
+    // refused when the file is loaded.
+    let routes: Vec<String> = all.iter().map(Shipped::local_route).collect();
+    let routes = routes.join("handshake = []\n") + "handshake = []\n";
     let text = format!("[server]\nlisten = \"127.0.0.1:0\"\n[upstream]\nurl = \"echo:\"\n{routes}");
     let environment = Environment {
         inline: false,
         variables: Some(variables(&all, &keys, |_| SECRET.into())),
+        ..Environment::default()
     };
     let loaded = parse("all", &text, PathBuf::new(), &environment);
     let config = loaded

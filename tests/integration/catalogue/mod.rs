@@ -131,6 +131,7 @@ pub fn variables(
     for provider in all {
         let name = provider.name.to_ascii_uppercase();
         variables.insert(format!("{name}_SECRET"), secret(provider));
+        variables.insert(format!("{name}_VERIFY_TOKEN"), "a-verify-token".to_owned());
         if let Some(algorithm) = provider.algorithm() {
             let public = keys[&algorithm].public_pem().unwrap();
             variables.insert(format!("{name}_PUBLIC_KEY"), public);
@@ -144,6 +145,7 @@ pub fn loaded(path: &Path, variables: BTreeMap<String, String>) -> Loaded {
     let environment = Environment {
         inline: false,
         variables: Some(variables),
+        ..Environment::default()
     };
     let loaded = load(path, &environment).unwrap();
     assert!(loaded.config.is_some(), "{}", loaded.report(false));

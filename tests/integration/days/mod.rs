@@ -6,7 +6,7 @@
 mod app;
 mod drain;
 mod floods;
-mod frames;
+pub mod frames;
 mod leaks;
 mod memory;
 mod outage;
@@ -14,6 +14,7 @@ mod parking;
 mod proxy_protocol;
 mod reload;
 mod slow;
+mod stalled;
 mod systemd;
 
 use std::io::{Read as _, Write as _};
@@ -67,6 +68,18 @@ fn valid_request_takes(gate: &Gatepost) -> Duration {
         .collect();
     times.sort_unstable();
     times[4]
+}
+
+/// How many processes wait for each core of this machine, at least 1: on one that is busy with other
+/// things everybody waits that much longer.
+fn busy() -> u32 {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap();
+    let waiting: f64 = load.split(' ').next().unwrap().parse().unwrap();
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let cores = f64::from(u32::try_from(cores).unwrap());
+    (1..64)
+        .find(|times| f64::from(*times) * cores >= waiting)
+        .unwrap_or(64)
 }
 
 /// The memory of the process in bytes, as the kernel's out-of-memory killer counts it.

@@ -5,6 +5,7 @@
 pub mod client;
 pub mod delivery;
 pub mod gatepost;
+pub mod redis;
 pub mod upstream;
 pub mod verdict;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 pub use client::{Client, Response};
 pub use delivery::Delivery;
 pub use gatepost::{Gatepost, Setup};
+pub use redis::Redis;
 pub use upstream::{Answer, Received, Upstream};
 
 /// Longer than anything here takes on a busy machine.

@@ -1,5 +1,6 @@
 //! TLS and HTTP/2: the same gate behind other framings.
 
+mod client_certificate;
 mod http2;
 
 use std::net::TcpStream;
@@ -252,5 +253,37 @@ fn a_certificate_and_a_key_that_do_not_belong_together_do_not_start() {
         {
             assert!(!told.contains(line), "{case}: {told}");
         }
+    }
+}
+
+#[test]
+fn send_speaks_tls_and_only_to_the_certificate_of_its_authority() {
+    let app = Upstream::recording();
+    let (authority, other) = (Authority::new(), Authority::new());
+    let near = |setup: Setup| {
+        let (certificate, key) = authority.issue("127.0.0.1");
+        setup
+            .file("tls.pem", certificate.pem())
+            .file("tls.key", key.serialize_pem())
+    };
+    let gate = near(setup(&app, &authority, "")).start();
+    let far = setup(&app, &authority, "").start();
+    let caller = setup(&app, &authority, "").file("other.pem", other.issuer.pem());
+    let to = format!("https://{}", gate.address);
+    let elsewhere = format!("https://{}", far.address);
+    for (to, ca, code, part) in [
+        (&to, Some("ca.pem"), 0, "<-- 200 forwarded"),
+        (&to, Some("other.pem"), 74, "no answer from"),
+        // Its certificate is right, but of another name.
+        (&elsewhere, Some("ca.pem"), 74, "no answer from"),
+        (&to, None, 1, "--ca FILE"),
+        (&to, Some("tls.key"), 1, "no certificate"),
+    ] {
+        let mut words = vec!["send", "acme", "--to", to.as_str()];
+        words.extend(ca.iter().flat_map(|ca| ["--ca", *ca]));
+        let output = caller.run(&words);
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{to} {ca:?}: {said}");
+        assert!(said.contains(part), "{to} {ca:?}: {said}");
     }
 }
