@@ -14,7 +14,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use super::{Gate, Peer, Slot, handle};
 use crate::rejection::Rejection;
 use crate::telemetry::Entry;
-use crate::upstream::Pool;
+use crate::upstream::{AnswerBody, Broken, Pool};
 use crate::verify::Moment;
 
 /// The body of an answer.
@@ -25,7 +25,7 @@ pub struct ResponseBody(Kind);
 enum Kind {
     /// The app's: what was gathered of it, then the rest as it arrives; its request is in flight
     /// until the end.
-    Streamed(VecDeque<Frame<Bytes>>, Option<Incoming>, Option<Slot>),
+    Streamed(VecDeque<Frame<Bytes>>, Option<AnswerBody>, Option<Slot>),
     /// One that is there.
     Whole(Option<Bytes>),
 }
@@ -36,13 +36,13 @@ impl ResponseBody {
         Self(Kind::Whole((!bytes.is_empty()).then_some(bytes)))
     }
 
-    pub(super) const fn streamed(body: Incoming, slot: Option<Slot>) -> Self {
+    pub(super) const fn streamed(body: AnswerBody, slot: Option<Slot>) -> Self {
         Self(Kind::Streamed(VecDeque::new(), Some(body), slot))
     }
 
     pub(super) const fn gathered(
         frames: VecDeque<Frame<Bytes>>,
-        rest: Option<Incoming>,
+        rest: Option<AnswerBody>,
         slot: Slot,
     ) -> Self {
         Self(Kind::Streamed(frames, rest, Some(slot)))
@@ -56,12 +56,12 @@ impl ResponseBody {
 
 impl Body for ResponseBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match &mut self.0 {
             Kind::Streamed(frames, rest, _) => match (frames.pop_front(), rest) {
                 (Some(frame), _) => Poll::Ready(Some(Ok(frame))),

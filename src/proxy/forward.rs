@@ -3,21 +3,20 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
+use http::header::{CONNECTION, HOST, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
-use hyper::body::Body as _;
 
 use super::answer::ResponseBody;
 use super::once::{self, Turn};
 use super::permit::{Ground, Permit};
-use super::{Gate, Peer, Slot, framing};
+use super::{Gate, Peer, Slot};
 use crate::budget::Reserved;
 use crate::event::{self, Event};
 use crate::rejection::Rejection;
 use crate::route::Route;
 use crate::telemetry::Entry;
-use crate::upstream::{self, Answer, Host, Outgoing, Pool, Statement};
+use crate::upstream::{self, AnswerBody, Host, Outgoing, Pool, Statement};
 use crate::verify::{Place, Verified};
 use crate::{form, headers};
 
@@ -57,8 +56,7 @@ pub(super) async fn forward(
             once::exchange(gate, pool, request, started, claim, held).await
         }
         Turn::Acknowledged | Turn::Copy | Turn::Untold => {
-            let mut request = Some(request);
-            let answer = upstream::send(&gate.upstream, pool, &mut request, started).await;
+            let answer = upstream::send(&gate.upstream, pool, request, started).await;
             drop(outbound.reserved);
             // What a mixed app's own clients take their time to read must not count against
             // webhooks.
@@ -85,24 +83,18 @@ pub(super) async fn forward(
 
 /// The answer as it comes, or the upgrade that both sides agreed on.
 fn passed_on(
-    answer: Answer,
+    answer: Response<AnswerBody>,
     upgrade: Option<Upgrade>,
     slot: Option<Slot>,
 ) -> Result<Response<ResponseBody>, Rejection> {
-    if let Answer::App(response) = &answer {
-        framing::require_unambiguous_answer(response)?;
+    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(answer.map(|body| ResponseBody::streamed(body, slot)));
     }
-    match answer {
-        Answer::Echo(response) => Ok(response.map(ResponseBody::whole)),
-        Answer::App(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-            let agreed = response.headers().get(UPGRADE).is_some_and(is_websocket);
-            let upgrade = upgrade
-                .filter(|_| agreed)
-                .ok_or(Rejection::UpstreamFailed)?;
-            Ok(upgrade.join(response))
-        }
-        Answer::App(response) => Ok(response.map(|body| ResponseBody::streamed(body, slot))),
-    }
+    let agreed = answer.headers().get(UPGRADE).is_some_and(is_websocket);
+    let upgrade = upgrade.filter(|_| agreed);
+    upgrade
+        .and_then(|upgrade| upgrade.join(answer))
+        .ok_or(Rejection::UpstreamFailed)
 }
 
 /// What is kept while a request is with the app.
@@ -177,12 +169,6 @@ fn outbound(
     parts.headers.insert(HOST, upstream_host(gate, host));
     if upgrade.is_some() {
         Upgrade::announce(&mut parts.headers);
-    }
-    // Of an empty body the client library says nothing, and some servers want to hear it (RFC 9110
-    // §8.6).
-    let has_content = [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method);
-    if has_content && body.is_end_stream() {
-        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
     }
     let mut request = Request::new(body);
     *request.method_mut() = std::mem::take(&mut parts.method);
@@ -368,17 +354,18 @@ impl Upgrade {
     }
 
     /// Answers 101 and joins both ends until one of them closes.
-    fn join(self, mut response: Response<hyper::body::Incoming>) -> Response<ResponseBody> {
-        let app = hyper::upgrade::on(&mut response);
+    fn join(self, answer: Response<AnswerBody>) -> Option<Response<ResponseBody>> {
+        let (head, body) = answer.into_parts();
+        let mut app = body.into_upgraded()?;
         let client = self.client;
         drop(tokio::spawn(async move {
-            if let (Ok(client), Ok(app)) = (client.await, app.await) {
+            if let Ok(client) = client.await {
                 let mut client = hyper_util::rt::TokioIo::new(client);
-                let mut app = hyper_util::rt::TokioIo::new(app);
                 // Either end may close first; there is nothing left to answer then.
                 drop(tokio::io::copy_bidirectional(&mut client, &mut app).await);
             }
         }));
-        response.map(|_| ResponseBody::whole(bytes::Bytes::new()))
+        let nothing = ResponseBody::whole(bytes::Bytes::new());
+        Some(Response::from_parts(head, nothing))
     }
 }

@@ -2,9 +2,9 @@
 
 use std::net::Ipv6Addr;
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_ENCODING, EXPECT, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Response, Version};
+use http::{HeaderMap, HeaderValue, Version};
 
 use crate::rejection::Rejection;
 
@@ -96,24 +96,6 @@ fn is_host(host: &str) -> bool {
         && port.is_none_or(|port| {
             port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok()
         })
-}
-
-/// Refuses an answer of the app whose end two readers would see in two places (RFC 9112 §6.3), or
-/// whose status is none (RFC 9110 §15).
-pub(crate) fn require_unambiguous_answer<B>(response: &Response<B>) -> Result<(), Rejection> {
-    let headers = response.headers();
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    let coded = codings.next().is_some_and(|first| {
-        !first.as_bytes().eq_ignore_ascii_case(b"chunked")
-            || codings.next().is_some()
-            || headers.contains_key(CONTENT_LENGTH)
-            || response.version() == Version::HTTP_10
-    });
-    let digits = |length: &HeaderValue| length.as_bytes().iter().all(u8::is_ascii_digit);
-    let sound = !coded
-        && headers.get_all(CONTENT_LENGTH).iter().all(digits)
-        && response.status().as_u16() < 600;
-    sound.then_some(()).ok_or(Rejection::UpstreamFailed)
 }
 
 /// Refuses a body that is encoded: what is signed is the body as sent, and what the app reads
@@ -208,38 +190,5 @@ mod tests {
         ] {
             assert_eq!(check(lines), Err(Rejection::RequestMalformed), "{lines:?}");
         }
-    }
-
-    #[test]
-    fn an_answer_ends_in_one_place() {
-        let check = |status: u16, version, lines: &[(&str, &str)]| {
-            let mut response = Response::builder().status(status).version(version);
-            for (name, value) in lines {
-                response = response.header(*name, *value);
-            }
-            require_unambiguous_answer(&response.body(()).unwrap()).is_ok()
-        };
-        let (te, cl) = ("transfer-encoding", "content-length");
-        for lines in [
-            &[][..],
-            &[(cl, "2")],
-            &[(te, "chunked")],
-            &[(te, "Chunked")],
-        ] {
-            assert!(check(200, Version::HTTP_11, lines), "{lines:?}");
-        }
-        for lines in [
-            &[(te, "chunked"), (cl, "2")][..],
-            &[(te, "chunked"), (te, "chunked")],
-            &[(te, "gzip, chunked")],
-            &[(te, "chunked, gzip")],
-            &[(te, "identity")],
-            &[(cl, "2, 2")],
-            &[(cl, "+2")],
-        ] {
-            assert!(!check(200, Version::HTTP_11, lines), "{lines:?}");
-        }
-        assert!(!check(200, Version::HTTP_10, &[(te, "chunked")]));
-        assert!(!check(600, Version::HTTP_11, &[]));
     }
 }

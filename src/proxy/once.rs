@@ -8,19 +8,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use hyper::body::{Body as _, Frame, Incoming};
+use hyper::body::{Body as _, Frame};
 use tokio::time::Instant;
 
 use super::answer::ResponseBody;
 use super::permit::{Ground, Permit};
-use super::{Gate, Slot, framing};
+use super::{Gate, Slot};
 use crate::budget::Reserved;
 use crate::duplicates::{Claim, OnCopy, Standing, Unavailable};
 use crate::fingerprint::Fingerprint;
 use crate::rejection::Rejection;
 use crate::route::Route;
 use crate::telemetry::{Entry, Level};
-use crate::upstream::{self, Answer, Outgoing, Pool};
+use crate::upstream::{self, AnswerBody, Outgoing, Pool};
 
 /// A copy waits so long for the first to be settled, looking first after [`SOON`], then half as
 /// often each time. Senders mostly wait longer, and a copy that waits is no failed delivery.
@@ -162,22 +162,14 @@ async fn send(
     slot: Slot,
 ) -> (Result<Response<ResponseBody>, Rejection>, bool) {
     let limit = Instant::now() + gate.upstream.timeout;
-    let mut request = Some(request);
-    let response = match upstream::send(&gate.upstream, pool, &mut request, now).await {
-        Ok(Answer::Echo(response)) => {
-            let taken = response.status().is_success();
-            return (Ok(response.map(ResponseBody::whole)), taken);
-        }
+    let response = match upstream::send(&gate.upstream, pool, request, now).await {
         // Nobody asked for another protocol.
-        Ok(Answer::App(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+        Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             return (Err(Rejection::UpstreamFailed), false);
         }
-        Ok(Answer::App(response)) => response,
+        Ok(response) => response,
         Err(rejection) => return (Err(rejection), false),
     };
-    if let Err(rejection) = framing::require_unambiguous_answer(&response) {
-        return (Err(rejection), false);
-    }
     if !response.status().is_success() {
         let response = response.map(|body| ResponseBody::streamed(body, Some(slot)));
         return (Ok(response), false);
@@ -203,7 +195,7 @@ enum Gathering {
     Broken,
 }
 
-async fn gather(body: &mut Incoming, frames: &mut VecDeque<Frame<Bytes>>) -> Gathering {
+async fn gather(body: &mut AnswerBody, frames: &mut VecDeque<Frame<Bytes>>) -> Gathering {
     let mut length = 0_usize;
     while !body.is_end_stream() {
         match body.frame().await {

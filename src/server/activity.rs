@@ -16,6 +16,7 @@ use http::{Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 
 use crate::proxy::ResponseBody;
+use crate::upstream::Broken;
 
 /// What happens on a connection.
 #[derive(Debug, Default)]
@@ -227,7 +228,7 @@ impl Body for Tracked {
 #[derive(Debug)]
 pub(super) enum Unfinished {
     /// The app broke it off.
-    Broken(hyper::Error),
+    Broken(Broken),
     /// The app stopped in the middle of it.
     Stalled,
 }

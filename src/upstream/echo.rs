@@ -6,10 +6,10 @@ use http::{HeaderValue, Request, Response};
 use http_body_util::BodyExt as _;
 use serde_json::{Map, Value, json};
 
-use super::Outgoing;
+use super::{AnswerBody, Outgoing};
 use crate::rejection::Rejection;
 
-pub(super) async fn answer(request: Request<Outgoing>) -> Result<Response<Bytes>, Rejection> {
+pub(super) async fn answer(request: Request<Outgoing>) -> Result<Response<AnswerBody>, Rejection> {
     let (parts, body) = request.into_parts();
     let body = body
         .collect()
@@ -31,7 +31,7 @@ pub(super) async fn answer(request: Request<Outgoing>) -> Result<Response<Bytes>
         "headers": headers,
         "body": String::from_utf8_lossy(&body),
     });
-    let mut response = Response::new(Bytes::from(text.to_string()));
+    let mut response = Response::new(AnswerBody::whole(Bytes::from(text.to_string())));
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

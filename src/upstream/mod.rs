@@ -3,23 +3,31 @@
 //! A request is sent at most once. Only one of which no byte was written (a pooled connection
 //! that had died) is sent again, on a new connection.
 
+mod answer;
 mod assertion;
 mod body;
+mod chunked;
 mod connect;
 mod echo;
+mod exchange;
+mod head;
+mod link;
 mod pool;
+mod sending;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, Response, Uri};
-use hyper::body::Incoming;
 
+pub use answer::{AnswerBody, Broken};
 pub use assertion::{Assertion, AssertionKeyError, Statement};
 pub use body::Outgoing;
+pub use link::Link;
 pub use pool::Pool;
 
+use self::exchange::Failed;
 use crate::rejection::Rejection;
 
 /// Where the app listens.
@@ -73,60 +81,35 @@ pub struct Settings {
     pub assertion: Option<Arc<Assertion>>,
 }
 
-/// The app's answer.
-#[derive(Debug)]
-pub enum Answer {
-    /// From the app, its body still arriving.
-    App(Response<Incoming>),
-    /// From the built-in app.
-    Echo(Response<bytes::Bytes>),
-}
-
-/// Sends the request, which is taken, and waits for the head of the answer. `now` is the time.
+/// Sends the request and waits for the head of the answer. `now` is the time.
 ///
 /// # Errors
 ///
 /// `UpstreamUnreachable` when nothing was sent, `UpstreamTimeout` and `UpstreamFailed` when the
-/// app may have received it; `Internal` without a request.
+/// app may have received it, `BodyIncomplete` when the caller did not send all of it.
 pub async fn send(
     settings: &Settings,
     pool: &Pool,
-    request: &mut Option<Request<Outgoing>>,
+    mut request: Request<Outgoing>,
     now: Instant,
-) -> Result<Answer, Rejection> {
+) -> Result<Response<AnswerBody>, Rejection> {
     if matches!(settings.target, Target::Echo) {
-        let request = request.take().ok_or(Rejection::Internal)?;
-        return Box::pin(echo::answer(request)).await.map(Answer::Echo);
+        return Box::pin(echo::answer(request)).await;
     }
-    match tokio::time::timeout(settings.timeout, exchange(settings, pool, request, now)).await {
-        Ok(outcome) => outcome.map(Answer::App),
-        Err(_) => Err(Rejection::UpstreamTimeout),
-    }
-}
-
-async fn exchange(
-    settings: &Settings,
-    pool: &Pool,
-    request: &mut Option<Request<Outgoing>>,
-    now: Instant,
-) -> Result<Response<Incoming>, Rejection> {
+    let deadline = now + settings.timeout;
     loop {
         // Boxed: what few requests need is no part of the state of every request.
-        let (mut sender, pooled) = match pool.take(now).await {
-            Some(sender) => (sender, true),
-            None => (Box::pin(connect::open(settings)).await?, false),
+        let (link, pooled) = match pool.take(now).await {
+            Some(link) => (link, true),
+            None => (Box::pin(connect::open(settings, deadline)).await?, false),
         };
-        let taken = request.take().ok_or(Rejection::Internal)?;
-        match sender.try_send_request(taken).await {
-            Ok(response) => {
-                pool.give_back(sender);
-                return Ok(response);
-            }
-            Err(mut error) => match error.take_message() {
-                Some(unsent) if pooled => *request = Some(unsent),
-                Some(_) => return Err(Rejection::UpstreamUnreachable),
-                None => return Err(Rejection::UpstreamFailed),
-            },
+        match exchange::exchange(link, pool, &mut request, deadline).await {
+            Ok(response) => return Ok(response),
+            Err(Failed::Unsent(body)) if pooled => *request.body_mut() = body,
+            Err(Failed::Unsent(_)) => return Err(Rejection::UpstreamUnreachable),
+            Err(Failed::Timeout) => return Err(Rejection::UpstreamTimeout),
+            Err(Failed::Sent) => return Err(Rejection::UpstreamFailed),
+            Err(Failed::Caller) => return Err(Rejection::BodyIncomplete),
         }
     }
 }
