@@ -15,6 +15,13 @@ impl Fingerprint {
     pub const fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+
+    /// Its first 8 letters: enough to find it again, for logs and reports.
+    pub fn short(&self) -> String {
+        let mut text = self.to_string();
+        text.truncate(8);
+        text
+    }
 }
 
 impl fmt::Display for Fingerprint {
@@ -87,5 +94,6 @@ mod tests {
     fn it_stays_the_same_for_ever() {
         assert_eq!(of("a", &["b"]).to_string(), "z2q2E-OUI5H4jtaYVX4WgA");
         assert_eq!(of("a", &["b"]).to_string().len(), 22);
+        assert_eq!(of("a", &["b"]).short(), "z2q2E-OU");
     }
 }

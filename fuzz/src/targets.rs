@@ -11,11 +11,13 @@ use gatepost::json::{self, Pointer, Selection, Value};
 use gatepost::route::{Pattern, is_ambiguous};
 use gatepost::secret::Secret;
 use gatepost::verify::format::{Field, Format, MAX_SIGNATURES};
+use gatepost::verify::http_signature::{Component, HttpSignature, Keys};
 use gatepost::verify::jwt::{ALGORITHMS, Jwt, Key};
 use gatepost::verify::public_key::PublicKey;
+use gatepost::verify::signed::MacKey;
 use gatepost::verify::template::{Constants, Template};
 use gatepost::verify::{
-    Alphabet, Body, Encoding, Head, Held, Moment, Place, Plan, Ring, Shape, Step,
+    Alphabet, Body, Encoding, Hash, Head, Held, Moment, Place, Plan, Ring, Shape, Step,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -23,12 +25,13 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const ALL: [Target; 11] = [
+pub const ALL: [Target; 12] = [
     ("address", address),
     ("batch", batch),
     ("event", event),
     ("format", format),
     ("handshake", handshake),
+    ("http_signature", http_signature),
     ("jwt", jwt),
     ("path", path),
     ("proxy_protocol", proxy),
@@ -252,6 +255,61 @@ pub fn batch(data: &[u8]) {
             .collect();
         let written = written.join("&");
         assert_eq!(form::pairs(written.as_bytes(), 8), Some(pairs));
+    }
+}
+
+/// Message signatures: none that was not made with the key passes, and every base that is built ends
+/// with the parameters as they were read.
+pub fn http_signature(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let mut lines = text.split('\n');
+    let mut headers = HeaderMap::new();
+    for name in ["signature-input", "signature", "content-digest", "priority"] {
+        let line = lines.next().unwrap_or_default();
+        if let Ok(value) = HeaderValue::try_from(line) {
+            headers.append(HeaderName::from_static(name), value);
+        }
+    }
+    let query = lines.next();
+    let head = Head {
+        method: "POST",
+        path: "/",
+        query,
+        headers: &headers,
+    };
+    let secret = Secret::new(b"a secret that the fuzzer does not know".to_vec());
+    let key = MacKey::new(Hash::Sha256, secret).expect("a key");
+    let step = HttpSignature {
+        label: None,
+        components: Vec::new(),
+        tag: None,
+        tolerance: std::time::Duration::from_secs(1 << 40),
+        algorithm: "hmac-sha256",
+        keys: Keys::Hmac(Ring::new(vec![Held {
+            name: "k".into(),
+            not_before: None,
+            until: None,
+            key,
+        }])),
+        public_url: Some("https://hooks.example.com".into()),
+    };
+    let now = Moment::from_second(1_618_884_473).expect("a time");
+    assert!(step.begin(&head, now).is_err());
+    let input = query.unwrap_or_default();
+    if let Some(base) = step.base_of(input, &head) {
+        let base = String::from_utf8_lossy(&base).into_owned();
+        let last = base.lines().last().expect("a line");
+        assert!(last.starts_with("\"@signature-params\": ("));
+        assert_eq!(
+            base.matches("\n\"@signature-params\": ").count(),
+            usize::from(base.contains('\n'))
+        );
+    }
+    if let Ok(component) = Component::parse(input) {
+        let again = Component::parse(component.written()).expect("what is written is read");
+        assert_eq!(again, component);
     }
 }
 

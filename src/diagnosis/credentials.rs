@@ -84,7 +84,7 @@ pub(super) fn add(trials: &mut Trials, scene: &Scene) {
             add_basic_password(trials);
         }
         Step::Basic(_) => add_basic(trials, scene),
-        Step::Jwt(_) | Step::Mtls(_) | Step::Signature(_) => {}
+        Step::Jwt(_) | Step::HttpSignature(_) | Step::Mtls(_) | Step::Signature(_) => {}
     }
 }
 
@@ -172,7 +172,11 @@ fn add_bare(trials: &mut Trials, scene: &Scene) {
             Place::Body | Place::Form(_) | Place::Json(_) | Place::Query(_) => return,
         },
         Step::Bearer(step) => step.header.clone(),
-        Step::Basic(_) | Step::Jwt(_) | Step::Mtls(_) | Step::Signature(_) => return,
+        Step::Basic(_)
+        | Step::Jwt(_)
+        | Step::HttpSignature(_)
+        | Step::Mtls(_)
+        | Step::Signature(_) => return,
     };
     for (cause, text, change) in [
         (
@@ -245,7 +249,11 @@ fn add_basic_password(trials: &mut Trials) {
                 let name = step.header.clone();
                 scene.set_header(&name, &[b"Bearer ", &*password].concat())
             }
-            Step::Basic(_) | Step::Jwt(_) | Step::Mtls(_) | Step::Signature(_) => false,
+            Step::Basic(_)
+            | Step::Jwt(_)
+            | Step::HttpSignature(_)
+            | Step::Mtls(_)
+            | Step::Signature(_) => false,
         }
     });
 }

@@ -8,7 +8,7 @@ use crate::verify::algorithm::{Salt, SignatureFormat, VerifyingKey};
 use crate::verify::jwt::Key;
 use crate::verify::public_key::PublicKey;
 use crate::verify::signed::{MacKey, Prover};
-use crate::verify::{Held, Ring, Step};
+use crate::verify::{Hash, Held, Ring, Step, http_signature};
 
 /// A secret or public key and the route that has it.
 #[derive(Debug, Clone)]
@@ -62,6 +62,14 @@ pub(super) fn secrets(step: &Step) -> Vec<Held<Secret>> {
             };
             step.keys.all().iter().filter_map(shared).collect()
         }
+        Step::HttpSignature(step) => match &step.keys {
+            http_signature::Keys::Hmac(keys) => keys
+                .all()
+                .iter()
+                .map(|held| held.with(held.key.secret().clone()))
+                .collect(),
+            http_signature::Keys::Public(..) => Vec::new(),
+        },
         Step::Mtls(_) => Vec::new(),
         Step::Signature(step) => match &step.prover {
             Prover::Digest { secrets, .. } => secrets
@@ -82,6 +90,14 @@ pub(super) fn secrets(step: &Step) -> Vec<Held<Secret>> {
 pub(super) fn public_keys(step: &Step) -> Vec<Held<PublicKey>> {
     match step {
         Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Mtls(_) => Vec::new(),
+        Step::HttpSignature(step) => match &step.keys {
+            http_signature::Keys::Hmac(_) => Vec::new(),
+            http_signature::Keys::Public(_, keys) => keys
+                .all()
+                .iter()
+                .map(|held| held.with(held.key.public().clone()))
+                .collect(),
+        },
         Step::Jwt(step) => step
             .keys
             .all()
@@ -116,6 +132,12 @@ pub(super) fn with_secrets(step: &Step, secrets: Vec<Held<Secret>>) -> Option<St
                 .collect();
             step.keys = Ring::new(keys);
         }
+        Step::HttpSignature(step) => match &mut step.keys {
+            http_signature::Keys::Hmac(keys) => {
+                *keys = Ring::new(mac_keys(Hash::Sha256, secrets));
+            }
+            http_signature::Keys::Public(..) => return None,
+        },
         Step::Mtls(_) => return None,
         Step::Signature(step) => match &mut step.prover {
             Prover::Digest {
@@ -136,7 +158,11 @@ pub(super) fn with_secrets(step: &Step, secrets: Vec<Held<Secret>>) -> Option<St
 pub(super) fn with_public(step: &Step, public: &[Held<PublicKey>]) -> Option<Step> {
     let mut step = step.clone();
     match &mut step {
-        Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Mtls(_) => return None,
+        Step::HttpSignature(_)
+        | Step::ApiKey(_)
+        | Step::Basic(_)
+        | Step::Bearer(_)
+        | Step::Mtls(_) => return None,
         Step::Jwt(step) => {
             let keys = public
                 .iter()
@@ -175,7 +201,7 @@ pub(super) fn prepared(
 }
 
 /// HMAC keys of these secrets.
-pub(super) fn mac_keys(hash: crate::verify::Hash, secrets: Vec<Held<Secret>>) -> Vec<Held<MacKey>> {
+pub(super) fn mac_keys(hash: Hash, secrets: Vec<Held<Secret>>) -> Vec<Held<MacKey>> {
     let made = |held: Held<Secret>| {
         let key = MacKey::new(hash, held.key.clone())?;
         Some(held.with(key))

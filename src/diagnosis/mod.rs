@@ -7,6 +7,7 @@
 //! body and no signature.
 
 mod credentials;
+mod happening;
 mod keys;
 mod messages;
 mod narrate;
@@ -32,13 +33,13 @@ use bytes::Bytes;
 use http::request::Parts;
 
 pub use narrate::duration;
-pub use report::{Report, Seen, State};
+pub use report::{Copies, Report, Seen, State};
 pub use trial::Guess;
 
 use self::keys::Keys;
 use self::scene::Scene;
 use crate::address::Trust;
-use crate::event;
+use crate::duplicates::Basis;
 use crate::rejection::Rejection;
 use crate::route::{Mode, Route, Routes};
 use crate::verify::{Head, Moment, Plan, Step};
@@ -193,7 +194,7 @@ impl Examination<'_> {
             }
         }
         if let Ok(verified) = verdict {
-            self.event(&verified);
+            happening::read(&mut self.report, self.route, case, &verified);
         }
     }
 
@@ -223,7 +224,9 @@ impl Examination<'_> {
         if case.body.len() > self.route.body_limit {
             return Err(Rejection::BodyTooLarge);
         }
-        scene::judge(&plan, client, &head, case.body, case.now)
+        let copies = self.route.copies.as_ref();
+        let identify = copies.is_some_and(|rule| rule.basis() == Basis::Signed);
+        scene::judge(&plan, client, &head, case.body, case.now, identify)
     }
 
     fn address(&mut self) {
@@ -358,45 +361,6 @@ impl Examination<'_> {
                 text,
                 "look what changes bodies on the way, or capture the request again, byte for byte",
             ));
-        }
-    }
-
-    fn event(&mut self, verified: &crate::verify::Verified) {
-        let parts = event::Parts {
-            headers: &self.case.parts.headers,
-            query: self.case.parts.uri.query(),
-            body: self.case.body,
-            claims: verified.claims(),
-        };
-        match self.route.event.read(&parts) {
-            Ok(event) if event.types.is_empty() => {
-                self.report
-                    .pass("event", "no type was found, and none is required".into());
-            }
-            Ok(event) => {
-                let types: Vec<String> = event
-                    .types
-                    .iter()
-                    .take(8)
-                    .map(|kind| routing::printable(kind))
-                    .collect();
-                let id = if event.id.is_some() {
-                    ", with an id"
-                } else {
-                    ", without an id"
-                };
-                self.report
-                    .pass("event", format!("type {}{id}", types.join(", ")));
-            }
-            Err(rejection) => {
-                let expected = "an event type where `event.type` says".to_owned();
-                self.report
-                    .fail("event", rejection, expected, "none that can be read".into());
-                self.report.verdict(Some(rejection));
-                for guess in routing::event(rejection, self.case.body, "") {
-                    self.report.guess(guess);
-                }
-            }
         }
     }
 }

@@ -11,6 +11,7 @@ use super::signed::{claimed_time, first_of};
 use super::tokens::{claimed, shown};
 use super::written::written;
 use crate::encoding::Encoding;
+use crate::verify::http_signature::Component;
 use crate::verify::signed::{Prover, Signature};
 use crate::verify::template::Cover;
 use crate::verify::{Body, Held, Place, Step};
@@ -54,6 +55,15 @@ pub(super) fn expected(scene: &Scene) -> String {
                 let _ = write!(text, ", the hash of `{}` in `{}`", rule.message, rule.claim);
             }
             text
+        }
+        Step::HttpSignature(step) => {
+            let wanted: Vec<&str> = step.components.iter().map(Component::written).collect();
+            format!(
+                "a message signature of at least {} with {} under one of {}",
+                wanted.join(" "),
+                step.algorithm,
+                all_names(scene)
+            )
         }
         Step::Mtls(step) => {
             let fingerprints = step.fingerprints.len();
@@ -138,6 +148,11 @@ pub(super) fn came(scene: &Scene) -> String {
             }
             text
         }
+        Step::HttpSignature(_) => format!(
+            "signature-input {}, signature {}",
+            header(&http::HeaderName::from_static("signature-input")),
+            header(&http::HeaderName::from_static("signature"))
+        ),
         Step::Mtls(_) => "not known: a capture does not hold the connection's certificate".into(),
         Step::Signature(step) => {
             let mut text = first_of(scene, &step.places)

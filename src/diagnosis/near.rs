@@ -47,6 +47,7 @@ pub(super) fn misses(
             tokens::add(&mut trials, &basis);
             secrets::add(&mut trials, &basis, known, route);
         }
+        Step::HttpSignature(_) => secrets::add(&mut trials, &basis, known, route),
         // Nothing in a capture tells of the connection it came on.
         Step::Mtls(_) => {}
         Step::Signature(_) => {

@@ -75,6 +75,17 @@ impl Seen {
     }
 }
 
+/// What tells the event from its copies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copies {
+    /// The beginning of its key; `None` where nothing tells it from others.
+    pub key: Option<String>,
+    /// What the key is made of.
+    pub of: &'static str,
+    /// What is done with a copy, as `duplicates` of the route says it.
+    pub action: &'static str,
+}
+
 /// The whole examination: no secret, no body, no signature.
 #[derive(Debug, Clone)]
 pub struct Report {
@@ -90,6 +101,8 @@ pub struct Report {
     pub reason: Option<Rejection>,
     /// The likely causes, the likeliest first.
     pub guesses: Vec<Guess>,
+    /// How copies of it are told; `None` where it is refused, or none are.
+    pub copies: Option<Copies>,
     /// What a passing delivery settles.
     pub settled: Vec<String>,
     /// What else was noticed.
@@ -105,6 +118,7 @@ impl Report {
             steps: Vec::new(),
             reason: None,
             guesses: Vec::new(),
+            copies: None,
             settled: Vec::new(),
             notes: Vec::new(),
         }
@@ -213,6 +227,11 @@ impl Report {
             "fix": self.reason.map(Rejection::fix),
             "steps": steps,
             "guesses": guesses_json(&self.guesses),
+            "duplicates": self.copies.as_ref().map(|copies| json!({
+                "key": copies.key,
+                "of": copies.of,
+                "copy": copies.action,
+            })),
             "settled": self.settled,
             "notes": self.notes,
         })
@@ -308,6 +327,11 @@ fn missing(scene: &Scene, rejection: Rejection) -> Guess {
         Step::Basic(_) => wanted.push(Place::Header(http::header::AUTHORIZATION)),
         Step::Bearer(step) => wanted.push(Place::Header(step.header.clone())),
         Step::Jwt(step) => wanted.push(step.place.clone()),
+        Step::HttpSignature(_) => {
+            for name in ["signature-input", "signature"] {
+                wanted.push(Place::Header(http::HeaderName::from_static(name)));
+            }
+        }
         Step::Mtls(_) => {}
         Step::Signature(step) => {
             wanted.extend(step.places.first().cloned());

@@ -31,6 +31,7 @@ impl Scene {
             &self.head(),
             &self.body,
             self.now,
+            false,
         )
     }
 
@@ -61,9 +62,12 @@ impl Scene {
     pub(super) fn signature(&self) -> Option<&Signature> {
         match &self.step {
             Step::Signature(signature) => Some(signature),
-            Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Jwt(_) | Step::Mtls(_) => {
-                None
-            }
+            Step::ApiKey(_)
+            | Step::Basic(_)
+            | Step::Bearer(_)
+            | Step::Jwt(_)
+            | Step::HttpSignature(_)
+            | Step::Mtls(_) => None,
         }
     }
 
@@ -71,9 +75,12 @@ impl Scene {
     pub(super) fn signature_mut(&mut self) -> Option<&mut Signature> {
         match &mut self.step {
             Step::Signature(signature) => Some(signature),
-            Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Jwt(_) | Step::Mtls(_) => {
-                None
-            }
+            Step::ApiKey(_)
+            | Step::Basic(_)
+            | Step::Bearer(_)
+            | Step::Jwt(_)
+            | Step::HttpSignature(_)
+            | Step::Mtls(_) => None,
         }
     }
 
@@ -92,15 +99,20 @@ impl Scene {
     }
 }
 
-/// The verdict of a whole plan on a request that is there in full.
+/// The verdict of a whole plan on a request that is there in full; with `identify` also what was
+/// signed.
 pub(super) fn judge(
     plan: &Plan,
     client: IpAddr,
     head: &Head<'_>,
     body: &Bytes,
     now: Moment,
+    identify: bool,
 ) -> Result<Verified, Rejection> {
     let mut pending = plan.admit(client, head, now)?;
+    if identify {
+        pending.identify();
+    }
     pending.update(body);
     pending
         .finish(head, Body::from(body.clone()))

@@ -27,7 +27,11 @@ pub(super) fn facts(scene: &Scene) -> Vec<String> {
         }
     }
     match &scene.step {
-        Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Mtls(_) => {}
+        Step::ApiKey(_)
+        | Step::Basic(_)
+        | Step::Bearer(_)
+        | Step::HttpSignature(_)
+        | Step::Mtls(_) => {}
         Step::Jwt(step) => token(&mut facts, scene, step),
         Step::Signature(step) => signature(&mut facts, scene, step),
     }

@@ -19,9 +19,12 @@ const ANY_TIME: Duration = Duration::from_secs(1_000_000_000_000_000);
 fn token(scene: &mut Scene) -> Option<&mut Jwt> {
     match &mut scene.step {
         Step::Jwt(step) => Some(step),
-        Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Mtls(_) | Step::Signature(_) => {
-            None
-        }
+        Step::ApiKey(_)
+        | Step::Basic(_)
+        | Step::Bearer(_)
+        | Step::HttpSignature(_)
+        | Step::Mtls(_)
+        | Step::Signature(_) => None,
     }
 }
 

@@ -16,6 +16,15 @@ pub enum OnCopy {
 }
 
 impl OnCopy {
+    /// What becomes of a copy, for reports.
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Acknowledge => "is answered with a success and does not reach the app",
+            Self::Forward => "reaches the app, marked as a duplicate",
+            Self::Reject => "is answered with 409 and does not reach the app",
+        }
+    }
+
     /// The name in the grammar, and the label of the metric.
     pub const fn name(self) -> &'static str {
         match self {

@@ -84,8 +84,12 @@ pub(super) async fn turn(
                 tokio::time::sleep(pause).await;
                 pause = pause.saturating_mul(2).min(SELDOM);
             }
-            Ok(Standing::InFlight) => break Err(Rejection::EventInFlight),
+            Ok(Standing::InFlight) => {
+                entry.event_key = Some(key);
+                break Err(Rejection::EventInFlight);
+            }
             Ok(Standing::Remembered) => {
+                entry.event_key = Some(key);
                 entry.copy = Some(on_copy);
                 if let Some(route) = entry.route {
                     gate.telemetry.metrics.copied(&route.name, on_copy.name());
@@ -97,6 +101,7 @@ pub(super) async fn turn(
                 };
             }
             Err(unavailable) => {
+                entry.event_key = Some(key);
                 failed(gate, "claim", unavailable);
                 if gate.duplicates.forward_unasked {
                     return Ok(Turn::Untold);

@@ -1,6 +1,7 @@
 //! The grammar run forwards: signs a delivery as the provider would, for `send` and `demo`.
 
 mod asymmetric;
+mod http_signature;
 mod pairs;
 mod put;
 mod tamper;
@@ -95,6 +96,7 @@ fn is_plain_digest(step: &Step) -> bool {
 fn covers_body(step: &Step) -> bool {
     match step {
         Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Mtls(_) => false,
+        Step::HttpSignature(step) => step.covers_body(),
         Step::Jwt(jwt) => jwt.covers_body(),
         Step::Signature(signature) => {
             signature.for_each.is_none() && signature.message.cover() != Cover::None
@@ -135,6 +137,7 @@ impl Signer<'_> {
                 let token = self.credential(first(&step.secrets, self.now)?.expose().to_vec());
                 self.header(&step.header, [b"Bearer ", &*token].concat())
             }
+            Step::HttpSignature(step) => self.http_signature(step),
             Step::Jwt(step) => self.token(step),
             Step::Mtls(_) => Err(SignError(
                 "the connection's certificate proves it, and this command has none: send it with curl --cert",

@@ -1,6 +1,7 @@
 //! Throw-away key pairs of every kind, for a rehearsal.
 
 use super::{PrivateKey, SignError};
+use crate::verify::http_signature::Keys;
 use crate::verify::signed::Prover;
 use crate::verify::{Plan, Step};
 
@@ -51,6 +52,10 @@ impl KeyPairs {
 fn kind(step: &Step) -> Option<&'static str> {
     match step {
         Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Mtls(_) => None,
+        Step::HttpSignature(step) => match &step.keys {
+            Keys::Hmac(_) => None,
+            Keys::Public(algorithm, _) => Some(algorithm.key_kind()),
+        },
         Step::Jwt(step) => match step.algorithms.first()?.name {
             "ES256" => Some("P-256"),
             "ES384" => Some("P-384"),

@@ -39,7 +39,7 @@ impl Signer<'_> {
         Ok(())
     }
 
-    fn add(&mut self, name: &HeaderName, value: HeaderValue) {
+    pub(super) fn add(&mut self, name: &HeaderName, value: HeaderValue) {
         self.delivery.headers.entry(name.clone()).or_insert(value);
     }
 

@@ -15,6 +15,7 @@ use ulid::Ulid;
 use super::line::Line;
 use super::{Happening, Level, Log, Outcome, Refusal, Series, Telemetry, milliseconds, terminal};
 use crate::duplicates::OnCopy;
+use crate::fingerprint::Fingerprint;
 use crate::rejection::{Fault, Rejection};
 use crate::route::Route;
 use crate::schema::Violation;
@@ -57,6 +58,8 @@ pub struct Entry<'g> {
     pub event_id: Option<String>,
     /// What is done with it, as the copy of an event that the app has taken.
     pub copy: Option<OnCopy>,
+    /// Under which key it was looked up, where that is worth telling: it is a copy, or nobody knows.
+    pub event_key: Option<Fingerprint>,
     /// How long the steps took.
     pub verify: Duration,
     /// How long the app took.
@@ -92,6 +95,7 @@ impl<'g> Entry<'g> {
             event_types: Vec::new(),
             event_id: None,
             copy: None,
+            event_key: None,
             verify: Duration::ZERO,
             upstream: None,
             upstream_status: None,
@@ -215,6 +219,9 @@ impl<'g> Entry<'g> {
             if let Some(copy) = self.copy {
                 line.field("duplicate", copy.name());
             }
+            if let Some(key) = &self.event_key {
+                line.field("event_key", &key.short());
+            }
             if let Some(key) = &self.key {
                 line.field("secret", key);
             }
@@ -314,6 +321,8 @@ impl<'g> Entry<'g> {
             path,
             user_agent,
             bytes: self.body_bytes,
+            violation: self.violation.clone(),
+            event_key: self.event_key.map(|key| key.short()),
             examination: None,
         });
     }

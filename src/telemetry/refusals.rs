@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::rejection::Rejection;
+use crate::schema::Violation;
 
 /// Of one route and reason so many are kept.
 const OF_A_KIND: usize = 32;
@@ -43,6 +44,10 @@ pub struct Refusal {
     pub user_agent: Option<String>,
     /// Bytes of the body that were read.
     pub bytes: usize,
+    /// Where its body does not look as it must.
+    pub violation: Option<Violation>,
+    /// The beginning of the key under which the event was looked up.
+    pub event_key: Option<String>,
     /// The examination after the verdict, if there was time for one.
     pub examination: Option<Value>,
 }
@@ -65,6 +70,9 @@ impl Refusal {
             "path": self.path,
             "user_agent": self.user_agent,
             "bytes": self.bytes,
+            "schema_at": self.violation.as_ref().map(|violation| &violation.at),
+            "schema_keyword": self.violation.as_ref().map(|violation| &violation.keyword),
+            "event_key": self.event_key,
             "examination": self.examination,
         })
     }
@@ -155,6 +163,8 @@ mod tests {
             path: "/".into(),
             user_agent: None,
             bytes: 0,
+            violation: None,
+            event_key: None,
             examination: None,
         }
     }

@@ -15,6 +15,7 @@ mod certificate;
 mod claim;
 pub mod format;
 mod hash;
+pub mod http_signature;
 pub mod jwt;
 mod place;
 pub mod public_key;
@@ -115,6 +116,8 @@ pub enum Step {
     Bearer(shared::Bearer),
     /// A signed token.
     Jwt(Box<jwt::Jwt>),
+    /// An HTTP message signature.
+    HttpSignature(Box<http_signature::HttpSignature>),
     /// The certificate of the connection.
     Mtls(Box<Mtls>),
     /// A signature over a message.
@@ -157,6 +160,7 @@ enum Group<'p> {
 )]
 enum Begun<'p> {
     ApiKey(&'p shared::ApiKey),
+    HttpSignature(Box<http_signature::Begun>),
     Jwt(jwt::Begun<'p>),
     Signature(signed::Begun<'p>),
 }
@@ -227,6 +231,7 @@ impl Pending<'_> {
                 for step in steps {
                     match step {
                         Begun::ApiKey(_) => {}
+                        Begun::HttpSignature(begun) => begun.update(chunk),
                         Begun::Jwt(begun) => begun.update(chunk),
                         Begun::Signature(begun) => begun.update(chunk),
                     }
@@ -311,6 +316,7 @@ impl<'p> Group<'p> {
         for step in steps {
             let outcome = match step {
                 Begun::ApiKey(step) => step.verify(head, Some(body), now),
+                Begun::HttpSignature(begun) => begun.finish(),
                 Begun::Jwt(begun) => begun.finish(head, body, now),
                 Begun::Signature(begun) => begun.finish(head, body, now, identify),
             };
@@ -339,6 +345,10 @@ impl Step {
             Self::Basic(step) => step.secrets.names(),
             Self::Bearer(step) => step.secrets.names(),
             Self::Jwt(step) => step.keys.names(),
+            Self::HttpSignature(step) => match &step.keys {
+                http_signature::Keys::Hmac(keys) => keys.names(),
+                http_signature::Keys::Public(_, keys) => keys.names(),
+            },
             Self::Mtls(_) => Vec::new(),
             Self::Signature(step) => match &step.prover {
                 signed::Prover::Digest { secrets, .. } => {
@@ -357,6 +367,14 @@ impl Step {
         match self {
             Self::ApiKey(_) | Self::Basic(_) | Self::Bearer(_) => starts(&["credential_"]),
             Self::Jwt(_) => starts(&["credential_", "jwt_"]),
+            Self::HttpSignature(_) => starts(&[
+                "signature_",
+                "digest_",
+                "timestamp_too_old",
+                "timestamp_in_future",
+                "timestamp_missing",
+                "timestamp_malformed",
+            ]),
             Self::Mtls(_) => starts(&["certificate_"]),
             Self::Signature(step) => {
                 starts(&["signature_", "digest_", "timestamp_", "credential_repeated"])
@@ -372,6 +390,7 @@ impl Step {
             Self::Basic(_) => "basic",
             Self::Bearer(_) => "bearer",
             Self::Jwt(step) => step.algorithms.first().map_or("jwt", |known| known.label),
+            Self::HttpSignature(_) => http_signature::LABEL,
             Self::Mtls(_) => "mtls",
             Self::Signature(step) => step.label,
         }
@@ -403,6 +422,12 @@ impl Step {
             Self::Jwt(step) => step.begin(head, now).map(|begun| match begun {
                 jwt::Outcome::Passed(proof) => Progress::Passed(proof),
                 jwt::Outcome::NeedsBody(begun) => Progress::NeedsBody(Begun::Jwt(begun)),
+            }),
+            Self::HttpSignature(step) => step.begin(head, now).map(|begun| match begun {
+                http_signature::Outcome::Passed(proof) => Progress::Passed(proof),
+                http_signature::Outcome::NeedsBody(begun) => {
+                    Progress::NeedsBody(Begun::HttpSignature(Box::new(begun)))
+                }
             }),
             Self::Mtls(step) => step.verify(caller.certificate).map(Progress::Passed),
             Self::Signature(step) => step

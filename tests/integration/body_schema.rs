@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::explain::{explained, report};
 use crate::harness::{Delivery, Setup, Upstream};
 
 const KEY: &str = "body-schema-secret-0123";
@@ -100,4 +101,50 @@ fn a_change_of_the_schema_file_is_loaded() {
     assert!(reloaded.is_some());
     assert_eq!(seen(&gate, &post("[]")).0, 200);
     assert_eq!(seen(&gate, &post("{}")).0, 400);
+}
+
+/// Offline and from a running instance: where the body fails, and nothing of what it holds.
+#[test]
+fn explain_why_and_the_page_say_where_the_body_fails() {
+    let app = Upstream::recording();
+    let setup = || {
+        let schema = r#"{"properties":{"a":{"properties":{"b":{"type":"integer"}}}}}"#;
+        Setup::new(&app)
+            .admin()
+            .env("KEY", KEY)
+            .file("hook.json", schema)
+            .toml(&route("\"hook.json\""))
+    };
+    let wrong = post(r#"{"a":{"b":"planted-in-the-body"}}"#);
+    let found = report(&setup(), &wrong.to_bytes(), &[]);
+    assert_eq!(found["reason"], "schema_mismatch", "{found:#}");
+    assert_eq!(found["guesses"][0]["cause"], "schema");
+    let output = explained(&setup(), &wrong.to_bytes(), &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for words in [
+        "FAIL  schema             schema_mismatch",
+        "came      at `/a/b` it does not satisfy `type`",
+        "refused: 400 schema_mismatch",
+    ] {
+        assert!(text.contains(words), "{words:?} in\n{text}");
+    }
+    let right = report(&setup(), &post(r#"{"a":{"b":1}}"#).to_bytes(), &[]);
+    assert_eq!(right["refused"], false, "{right:#}");
+
+    let gate = setup().start();
+    let refused = gate.refuses("wrong", &wrong, 400, "schema_mismatch");
+    let id = refused.header("x-gatepost-request-id").unwrap();
+    let said = String::from_utf8(gate.ask(&["why", id]).stdout).unwrap();
+    assert!(
+        said.contains("  schema_at  /a/b, by the keyword `type`\n"),
+        "{said}"
+    );
+    let page = gate.admin("/ui/").text();
+    assert!(
+        page.contains("<b>Schema</b> <code>/a/b</code> by <code>type</code>"),
+        "{page}"
+    );
+    for told in [text, said, page, found.to_string()] {
+        assert!(!told.contains("planted-in-the-body"), "{told}");
+    }
 }

@@ -206,8 +206,12 @@ fn the_catalogue_is_shown() {
         assert!(said.contains(words), "{words}: {said}");
     }
     let said = text(&gatepost(&["providers", "RSA-PSS"]));
-    assert_eq!(said.trim_end().lines().count(), 2, "{said}");
+    assert_eq!(said.trim_end().lines().count(), 3, "{said}");
     assert!(said.lines().any(|line| line.starts_with("prelude ")));
+    assert!(
+        said.lines()
+            .any(|line| line.starts_with("prelude_session "))
+    );
     let output = gatepost(&["providers", "preluds"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output).contains("did you mean `prelude`?"));

@@ -196,7 +196,7 @@ impl Maker<'_> {
                 ]
             }
             // No seed provider has one: this command holds no certificate.
-            Step::Mtls(_) => Vec::new(),
+            Step::HttpSignature(_) | Step::Mtls(_) => Vec::new(),
             Step::Signature(step) => self.forged_signatures(step, good)?,
         })
     }

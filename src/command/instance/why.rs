@@ -110,7 +110,21 @@ fn words(refusal: &Value) -> String {
         text(&refusal["message"]),
         text(&refusal["fix"])
     );
+    if let Some(at) = refusal["schema_at"].as_str() {
+        let keyword = printable(&refusal["schema_keyword"]);
+        let at = if at.is_empty() { "the whole body" } else { at };
+        let at: String = at.chars().map(crate::config::printable).collect();
+        let _ = writeln!(out, "  schema_at  {at}, by the keyword `{keyword}`");
+    }
+    if let Some(key) = refusal["event_key"].as_str() {
+        let _ = writeln!(out, "  event_key  {key}…");
+    }
     let examination = &refusal["examination"];
+    // What is said so far is all there is to say of a copy, and of what failed here or in the app.
+    if examination.is_null() && (!refusal["event_key"].is_null() || refusal["outcome"] == "failed")
+    {
+        return out;
+    }
     if examination.is_null() {
         out.push_str("not examined further: refusals came faster than they are examined, or the body was too large\n");
         return out;

@@ -227,7 +227,7 @@ mod tests {
         };
         assert!(found("IDENTITY ed25519").is_empty());
         assert!(found("ed25519").contains(&"telnyx".into()));
-        assert_eq!(found("rsa-pss"), ["prelude"]);
+        assert_eq!(found("rsa-pss"), ["prelude", "prelude_session"]);
         assert_eq!(found("").len(), catalogue::names().len());
     }
 

@@ -297,7 +297,7 @@ fn vouched(plan: &Plan, source: &Source) -> bool {
 fn signs(plan: &Plan) -> bool {
     let signs = |step: &Step| match step {
         Step::Signature(signature) => signature.prover.is_keyed(),
-        Step::Jwt(_) => true,
+        Step::HttpSignature(_) | Step::Jwt(_) => true,
         Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Mtls(_) => false,
     };
     let mut groups = plan.groups.iter();
@@ -315,6 +315,7 @@ fn binds_body(step: &Step) -> bool {
                 && signature.for_each.is_none()
                 && signature.message.cover() == Cover::Whole
         }
+        Step::HttpSignature(signature) => signature.covers_body(),
         Step::Jwt(token) => token.covers_body(),
         Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Mtls(_) => false,
     }
@@ -332,6 +333,14 @@ fn covers(step: &Step, source: &Source) -> bool {
         }
         (Source::Query(name), Step::Signature(signature)) => {
             signature.prover.is_keyed() && signature.message.covers_query(name)
+        }
+        (Source::Header(name), Step::HttpSignature(signature)) => {
+            let mut components = signature.components.iter();
+            components.any(|one| one.whole_field() == Some(name))
+        }
+        (Source::Query(name), Step::HttpSignature(signature)) => {
+            let mut components = signature.components.iter();
+            components.any(|one| one.covers_query(name))
         }
         (Source::Claim(_) | Source::Header(_) | Source::Query(_), _) => false,
     }

@@ -72,6 +72,12 @@ impl Compiler<'_> {
                             "verify_token",
                             "the token that was given to the provider",
                         );
+                    } else if texts(&one).any(Text::has_url) && public_url(shared).is_none() {
+                        self.unanswered(
+                            shared,
+                            "public_url",
+                            "the scheme and host that the provider calls",
+                        );
                     } else if needs_username(&one) && username.is_empty() {
                         self.unanswered(shared, "username", "the name of the key at the provider");
                     } else {
@@ -265,7 +271,7 @@ impl Compiler<'_> {
                 let secrets = self.step_secrets(rule, shared)?;
                 Prover::Hmac(mac_keys(hash, &secrets))
             }
-            Some(_) => self.digest_proof(rule, hash, shared)?,
+            Some(_) => self.digest_proof(rule, hash)?,
             None => {
                 if shape::lacks(rule, &PROOF, "scheme") {
                     self.problems.error(
@@ -284,7 +290,7 @@ impl Compiler<'_> {
         })
     }
 
-    fn digest_proof(&mut self, rule: &Table, hash: Hash, shared: &Shared<'_>) -> Option<Prover> {
+    fn digest_proof(&mut self, rule: &Table, hash: Hash) -> Option<Prover> {
         let message = Text::new(rule.text("message").unwrap_or_default());
         let (span, missing) = (
             rule.get("message").map_or(rule.span, |node| node.span),
@@ -307,7 +313,6 @@ impl Compiler<'_> {
             }
             return None;
         }
-        self.url_known(&message, span, shared)?;
         Some(Prover::Digest { hash, message })
     }
 
@@ -387,7 +392,6 @@ impl Compiler<'_> {
             } else if text.has_proof() && !proved {
                 "there is no `proof` to send"
             } else {
-                self.url_known(text, *span, shared)?;
                 continue;
             };
             let fix = "take the variable out, or add the key it stands for";
@@ -410,25 +414,6 @@ impl Compiler<'_> {
             headers,
             public_url: public_url(shared).unwrap_or_default().to_owned(),
         })
-    }
-
-    /// Reports `{url}` on a route that does not know its own.
-    fn url_known(&mut self, text: &Text, span: Span, shared: &Shared<'_>) -> Option<()> {
-        if !text.has_url() || public_url(shared).is_some() {
-            return Some(());
-        }
-        // A `public_url` that is no text was reported. One span for what the provider's file needs:
-        // the route's.
-        if shared.keys.get("public_url").is_none() {
-            let _ = span;
-            self.problems.error(
-                shared.span,
-                "`{url}` of the handshake needs the route's `public_url`, the scheme and host that the provider calls",
-                "no `public_url`",
-                "add `public_url = \"https://hooks.example.com\"` to the route; or write `handshake = []` if it is answered elsewhere",
-            );
-        }
-        None
     }
 }
 

@@ -5,6 +5,7 @@ mod certificate;
 mod duplicates;
 mod events;
 mod handshake;
+mod http_signature;
 mod listeners;
 mod matching;
 mod oracle;

@@ -10,6 +10,7 @@ use crate::config::source::Span;
 use crate::handshake::{Handshakes, Prover};
 use crate::route::{Mode, Route};
 use crate::secret::Secret;
+use crate::verify::http_signature::Keys;
 use crate::verify::signed;
 use crate::verify::{Plan, Ring, Shape, Step};
 
@@ -54,8 +55,8 @@ impl Compiler<'_> {
                     ),
                     Some(Open::Tokens) => (
                         *span,
-                        "a handshake signs texts with dots under the secret of this route's tokens: it would sign tokens",
-                        "take the `.` out of the challenge's `alphabet`, or give the two their own secrets",
+                        "a handshake signs texts that could be this route's tokens or message signatures, under the same secret",
+                        "take the `.` and the `\"` out of the challenge's `alphabet`, or give the two their own secrets",
                     ),
                 };
                 if !self.problems.has_error_at(place) {
@@ -110,6 +111,13 @@ fn close(plan: &mut Plan, oracle: &Oracle) -> Option<Open> {
                     .any(|held| shares(held.key.expose())),
                 signed::Prover::PublicKey { .. } => false,
             },
+            Step::HttpSignature(step) => match &step.keys {
+                Keys::Hmac(keys) => keys
+                    .all()
+                    .iter()
+                    .any(|held| shares(held.key.secret().expose())),
+                Keys::Public(..) => false,
+            },
             Step::Jwt(step) => step
                 .keys
                 .all()
@@ -139,7 +147,14 @@ fn close(plan: &mut Plan, oracle: &Oracle) -> Option<Open> {
             Step::Jwt(_) if shape.alphabet.has(b'.') => {
                 return Some(Open::Tokens);
             }
-            Step::Jwt(_) | Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Mtls(_) => {}
+            // And what a message signature is made over has quotes around every name.
+            Step::HttpSignature(_) if shape.alphabet.has(b'"') => return Some(Open::Tokens),
+            Step::HttpSignature(_)
+            | Step::Jwt(_)
+            | Step::ApiKey(_)
+            | Step::Basic(_)
+            | Step::Bearer(_)
+            | Step::Mtls(_) => {}
         }
     }
     None

@@ -152,6 +152,36 @@ impl Compiler<'_> {
         found
     }
 
+    /// The public keys of `node` for one algorithm; those of another kind are reported.
+    pub(super) fn verifying_keys(
+        &mut self,
+        node: &Node,
+        algorithm: Algorithm,
+        salt: Salt,
+        format: SignatureFormat,
+    ) -> Vec<Held<VerifyingKey>> {
+        let mut keys = Vec::new();
+        for (source, held) in self.public_keys(node) {
+            let kind = held.key.kind();
+            match VerifyingKey::new(&held.key, algorithm, salt, format) {
+                Some(key) => keys.push(held.with(key)),
+                // Of those there is one of each kind.
+                None if self.environment.throw_away.is_some() => {}
+                None => self.problems.error(
+                    value_span(source),
+                    format!(
+                        "`{}` needs a key of kind {}, and this is one of kind {kind}",
+                        algorithm.name(),
+                        algorithm.key_kind(),
+                    ),
+                    "a key of another kind",
+                    "take the key that belongs to this signature, or correct `algorithm`",
+                ),
+            }
+        }
+        keys
+    }
+
     /// A name tells which of several matched.
     fn names_differ(&mut self, node: &Node) {
         let mut seen: Vec<&str> = Vec::new();

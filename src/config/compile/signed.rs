@@ -1,17 +1,16 @@
 //! The steps that check a signed message, compiled: `hmac`, `digest` and `signature`.
 
 use super::Compiler;
-use super::sources::value_span;
 use super::steps::{Compiled, Shared, encoding, hash};
 use super::values::told;
 use crate::config::grammar;
 use crate::config::shape;
 use crate::config::tree::{Node, Table};
-use crate::verify::algorithm::{Algorithm, Salt, SignatureFormat, VerifyingKey};
+use crate::verify::algorithm::{Algorithm, Salt, SignatureFormat};
 use crate::verify::format::{Field, Format, MAX_SIGNATURES};
 use crate::verify::signed::{MacKey, Prover, Signature};
 use crate::verify::template::{Template, TemplateError};
-use crate::verify::{Encoding, Freshness, Hash, Held, Place, Ring, Step, Unit};
+use crate::verify::{Encoding, Freshness, Hash, Place, Ring, Step, Unit};
 
 /// How old a signed timestamp may be where nothing else is said: what Standard Webhooks, Stripe
 /// and Slack prescribe.
@@ -104,25 +103,7 @@ impl Compiler<'_> {
         if table.get("public_key").is_none() {
             self.used.insert("public_key");
         }
-        let mut keys: Vec<Held<VerifyingKey>> = Vec::new();
-        for (source, held) in self.public_keys(node) {
-            let kind = held.key.kind();
-            match VerifyingKey::new(&held.key, algorithm, salt, format) {
-                Some(key) => keys.push(held.with(key)),
-                // Of those there is one of each kind.
-                None if self.environment.throw_away.is_some() => {}
-                None => self.problems.error(
-                    value_span(source),
-                    format!(
-                        "`{}` needs a key of kind {}, and this is one of kind {kind}",
-                        algorithm.name(),
-                        algorithm.key_kind(),
-                    ),
-                    "a key of another kind",
-                    "take the key that belongs to this signature, or correct `algorithm`",
-                ),
-            }
-        }
+        let keys = self.verifying_keys(node, algorithm, salt, format);
         let prover = Prover::PublicKey {
             algorithm,
             salt,

@@ -46,6 +46,7 @@ impl Compiler<'_> {
             "bearer" => self.bearer(table, shared),
             "digest" => self.digest(table, shared),
             "hmac" => self.hmac(table, shared),
+            "http_signature" => self.http_signature(table, shared),
             "jwt" => self.jwt(table, shared),
             "mtls" => self.mtls(table),
             "signature" => self.signature(table, shared),

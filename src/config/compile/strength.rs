@@ -88,11 +88,13 @@ impl Compiler<'_> {
     /// A signature that leaves the body out proves little about it.
     pub(super) fn warn_unsigned_body(&mut self, own: &Table, plan: &Plan) {
         let steps = || plan.groups.iter().flatten();
-        let signed = steps().any(|step| matches!(step, Step::Signature(_)));
+        let signed =
+            steps().any(|step| matches!(step, Step::Signature(_) | Step::HttpSignature(_)));
         let covered = steps().any(|step| match step {
             Step::Signature(signature) => {
                 signature.for_each.is_none() && signature.message.cover() == Cover::Whole
             }
+            Step::HttpSignature(signature) => signature.covers_body(),
             Step::Jwt(token) => token.covers_body(),
             Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) | Step::Mtls(_) => false,
         });
@@ -112,9 +114,9 @@ impl Compiler<'_> {
             let node = own.get("provider").or_else(|| own.get("path"));
             self.problems.warning(
                 node.map_or(own.span, |node| node.span),
-                "the whole body is in no `message`: whoever sees a request can send another body with its signature",
+                "the whole body is in no signature: whoever sees a request can send another body with its signature",
                 "body not signed",
-                "add `{body}` to `message` if the provider signs it; else let TLS end here",
+                "add `{body}` to `message`, or `content-digest` to `components`, if the provider signs it; else let TLS end here",
             );
         }
     }

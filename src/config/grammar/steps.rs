@@ -4,7 +4,15 @@ use super::{Choice, Key, Kind, Section, key, section};
 
 /// Every scheme; a section's name is the scheme's.
 pub static SCHEMES: &[&Section] = &[
-    &API_KEY, &BASIC, &BEARER, &DIGEST, &HMAC, &JWT, &MTLS, &SIGNATURE,
+    &API_KEY,
+    &BASIC,
+    &BEARER,
+    &DIGEST,
+    &HMAC,
+    &HTTP_SIGNATURE,
+    &JWT,
+    &MTLS,
+    &SIGNATURE,
 ];
 
 /// `{ any = [ … ] }` in place of a step.
@@ -242,6 +250,45 @@ static JWT: Section = Section {
     choice: Choice::AtMostOne(&["header", "query", "json", "form", "body"]),
 };
 
+static HTTP_SIGNATURE: Section = section(
+    "http_signature",
+    "An HTTP message signature (RFC 9421), with a Content-Digest (RFC 9530) where that is covered.",
+    &[
+        SCHEME,
+        key(
+            "label",
+            Kind::Text,
+            "",
+            "The signature's label; without it a request has exactly one.",
+        ),
+        key(
+            "components",
+            Kind::List(&Kind::Text),
+            "",
+            "What the sender must have signed at least.",
+        ),
+        key(
+            "algorithm",
+            Kind::OneOf(&[
+                "rsa-pss-sha512",
+                "rsa-v1_5-sha256",
+                "hmac-sha256",
+                "ecdsa-p256-sha256",
+                "ecdsa-p384-sha384",
+                "ed25519",
+            ]),
+            "",
+            "The algorithm. The request's own word is only compared.",
+        ),
+        key("tag", Kind::Text, "", "The tag the signature must have."),
+        TOLERANCE,
+        SECRET_PREFIX,
+        SECRET_ENCODING,
+        SECRET,
+        PUBLIC_KEY,
+    ],
+);
+
 static MTLS: Section = section(
     "mtls",
     "The client certificate of the connection, which `client_ca` of `[server.tls]` has verified.",
@@ -346,6 +393,7 @@ const SCHEME: Key = key(
         "bearer",
         "digest",
         "hmac",
+        "http_signature",
         "jwt",
         "mtls",
         "signature",

@@ -90,7 +90,7 @@ fn a_key_that_the_scheme_does_not_know_is_an_error_naming_the_scheme() {
         ),
         (
             "scheme = 'digest', secret_encoding = 'hex'",
-            "1:31 scheme `digest` has no key `secret_encoding`; `secret_encoding` belongs to the schemes `hmac`, `jwt`",
+            "1:31 scheme `digest` has no key `secret_encoding`; `secret_encoding` belongs to the schemes `hmac`, `http_signature`, `jwt`",
         ),
         (
             "scheme = 'basic', path = 'x'",
@@ -106,11 +106,11 @@ fn a_key_that_the_scheme_does_not_know_is_an_error_naming_the_scheme() {
         ),
         (
             "scheme = 'kerb'",
-            "1:21 unknown scheme; the schemes are `api_key`, `basic`, `bearer`, `digest`, `hmac`, `jwt`, `mtls`, `signature`",
+            "1:21 unknown scheme; the schemes are `api_key`, `basic`, `bearer`, `digest`, `hmac`, `http_signature`, `jwt`, `mtls`, `signature`",
         ),
         (
             "scheme = 3",
-            "1:21 `scheme` must be a text, not an integer; the schemes are `api_key`, `basic`, `bearer`, `digest`, `hmac`, `jwt`, `mtls`, `signature`",
+            "1:21 `scheme` must be a text, not an integer; the schemes are `api_key`, `basic`, `bearer`, `digest`, `hmac`, `http_signature`, `jwt`, `mtls`, `signature`",
         ),
         (
             "shceme = 'hmac'",

@@ -253,11 +253,11 @@ fn weak_things_are_said() {
         ),
         (
             "verify = [{ scheme = 'hmac', json = '/s', for_each = '/a', message = '{body}' }]",
-            "the whole body is in no `message`",
+            "the whole body is in no signature",
         ),
         (
             "verify = [{ scheme = 'hmac', header = 'X-A', message = '{json:/id}' }]",
-            "the whole body is in no `message`",
+            "the whole body is in no signature",
         ),
     ] {
         let text = said(&format!("secret = {{ inline = '{SECRET}' }}\n{keys}"));

@@ -383,6 +383,7 @@ fn refusal(page: &mut String, refused: &Value, times: usize) {
     );
     let examination = &refused["examination"];
     let _ = write!(page, "<p>{}</p>", text(refused, "message"));
+    found(page, refused);
     let guesses = examination["guesses"]
         .as_array()
         .map(Vec::as_slice)
@@ -446,6 +447,26 @@ fn refusal(page: &mut String, refused: &Value, times: usize) {
         text(refused, "path"),
         text(refused, "user_agent"),
     );
+}
+
+/// What was found beside the reason.
+fn found(page: &mut String, refused: &Value) {
+    if let Some(at) = refused["schema_at"].as_str() {
+        let at = if at.is_empty() { "the whole body" } else { at };
+        let _ = write!(
+            page,
+            "<p><b>Schema</b> <code>{}</code> by <code>{}</code></p>",
+            Escaped(at),
+            text(refused, "schema_keyword")
+        );
+    }
+    if refused["event_key"].is_string() {
+        let _ = write!(
+            page,
+            "<p><b>Event key</b> <code>{}…</code></p>",
+            text(refused, "event_key")
+        );
+    }
 }
 
 /// Seconds as people say them, in the two largest units.

@@ -8,6 +8,8 @@ mod memory;
 mod model;
 /// Several processes that share one memory.
 mod shared;
+/// What `explain`, `why` and the log tell of a key.
+mod told;
 
 use std::sync::Arc;
 use std::sync::Mutex;

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::harness::{Delivery, Gatepost, Setup, Upstream};
-use crate::signing::{base64, ed25519, ed25519_public, hex, hmac, now};
+use crate::signing::{base64, digest, ecdsa, ed25519, ed25519_public, hex, hmac, now, rsa};
 
 const SECRET: &str = "shipped-handshake-secret";
 const TOKEN: &str = "shipped-verify-token";
@@ -66,17 +66,29 @@ fn request(at: usize, case: &Value, other: &Value, sign: bool) -> Delivery {
     )
 }
 
-/// `{hmac-sha256-hex:text}` and `{hmac-sha256-base64:text}` filled in.
-fn filled(text: &str) -> String {
-    let mut text = text.to_owned();
-    for (name, encode) in [
-        ("{hmac-sha256-hex:", hex as fn(&[u8]) -> String),
-        ("{hmac-sha256-base64:", base64),
-    ] {
+/// `{hmac-sha256-hex:text}` and the other proofs filled in.
+fn filled(at: usize, text: &str) -> String {
+    let proofs: [(&str, Prove); 4] = [
+        ("{hmac-sha256-hex:", |message| {
+            hex(&hmac("sha256", SECRET.as_bytes(), message))
+        }),
+        ("{hmac-sha256-base64:", |message| {
+            base64(&hmac("sha256", SECRET.as_bytes(), message))
+        }),
+        ("{sha256-hex:", |message| hex(&digest("sha256", message))),
+        // Under the SHA-1 of the secret.
+        ("{braintree:", |message| {
+            let key = digest("sha1", SECRET.as_bytes());
+            hex(&hmac("sha1", &key, message))
+        }),
+    ];
+    let mut text = text
+        .replace("{token}", TOKEN)
+        .replace("{path}", &format!("/{at}"));
+    for (name, prove) in proofs {
         if let Some((before, rest)) = text.split_once(name) {
             let (message, after) = rest.split_once('}').unwrap();
-            let proof = encode(&hmac("sha256", SECRET.as_bytes(), message.as_bytes()));
-            text = format!("{before}{proof}{after}");
+            text = format!("{before}{}{after}", prove(message.as_bytes()));
         }
     }
     text
@@ -86,7 +98,11 @@ fn start(app: &Upstream, cases: &[Value]) -> Gatepost {
     let mut setup = Setup::new(app)
         .env("SECRET", SECRET)
         .env("TOKEN", TOKEN)
-        .env("PUBLIC", &hex(&ed25519_public()));
+        // A handshake that signs refuses to share its secret with tokens.
+        .env("OTHER", "another-secret-for-tokens")
+        .env("PUBLIC", &hex(&ed25519_public()))
+        .env("P256", &ecdsa("P-256").pem())
+        .env("RSA", &rsa(0).pem());
     for (at, case) in cases.iter().enumerate() {
         setup = setup.toml(&format!(
             "[[route]]\npath = \"/{at}\"\nprovider = {}\nallow_ips = \"any\"\n{}",
@@ -96,6 +112,9 @@ fn start(app: &Upstream, cases: &[Value]) -> Gatepost {
     }
     setup.start()
 }
+
+/// What the provider computes of a challenge.
+type Prove = fn(&[u8]) -> String;
 
 #[test]
 fn every_provider_is_answered_as_its_documentation_wants_it() {
@@ -117,7 +136,7 @@ fn every_provider_is_answered_as_its_documentation_wants_it() {
         assert_eq!(wanted["status"], response.status, "{name}: {response:?}");
         assert_eq!(
             response.text(),
-            filled(wanted["body"].as_str().unwrap()),
+            filled(at, wanted["body"].as_str().unwrap()),
             "{name}"
         );
         assert_eq!(

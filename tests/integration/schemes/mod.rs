@@ -1,6 +1,7 @@
 //! Every scheme and its grammar (design.md §3), through a provider of one's own.
 
 mod hmac;
+mod http_signature;
 mod jwt;
 mod message;
 mod shared;
