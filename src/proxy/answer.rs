@@ -132,7 +132,7 @@ pub fn respond<T>(
         };
         let headers = response.headers_mut();
         let name = gate.headers.names.request_id.clone();
-        headers.insert(name, entry.request_id_value());
+        headers.insert(name, entry.request_id_value().clone());
         if peer.draining && version != Version::HTTP_2 && !headers.contains_key(CONNECTION) {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }

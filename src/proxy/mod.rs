@@ -7,10 +7,12 @@ mod gate;
 mod handshake;
 mod intake;
 mod once;
+mod outbound;
 mod panic;
 mod permit;
 mod rate;
 mod study;
+mod upgrade;
 
 use std::net::IpAddr;
 use std::sync::Arc;

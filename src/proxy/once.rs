@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Frame};
 use tokio::time::Instant;
@@ -20,7 +20,7 @@ use crate::fingerprint::Fingerprint;
 use crate::rejection::Rejection;
 use crate::route::Route;
 use crate::telemetry::{Entry, Level};
-use crate::upstream::{self, AnswerBody, Outgoing, Pool};
+use crate::upstream::{self, AnswerBody, Pool, Request};
 
 /// A copy waits so long for the first to be settled, looking first after [`SOON`], then half as
 /// often each time. Senders mostly wait longer, and a copy that waits is no failed delivery.
@@ -134,7 +134,7 @@ pub(super) fn acknowledged(route: &Route) -> Response<ResponseBody> {
 pub(super) fn exchange(
     gate: &Arc<Gate>,
     pool: &Pool,
-    request: Request<Outgoing>,
+    request: Request,
     now: std::time::Instant,
     claim: Claim,
     (slot, reserved): (Slot, Option<Reserved>),
@@ -162,7 +162,7 @@ pub(super) fn exchange(
 async fn send(
     gate: &Gate,
     pool: &Pool,
-    request: Request<Outgoing>,
+    request: Request,
     now: std::time::Instant,
     slot: Slot,
 ) -> (Result<Response<ResponseBody>, Rejection>, bool) {

@@ -4,10 +4,9 @@
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use http::{Method, Request, Response};
+use http::{Method, Response};
 
 use super::answer::AnswerBody;
-use super::body::Outgoing;
 use super::head::{self, Head, Malformed};
 use super::link::Link;
 use super::pool::Pool;
@@ -24,7 +23,7 @@ pub(super) struct Exchange {
 #[derive(Debug)]
 pub(super) enum Failed {
     /// Nothing was sent: here is what was to be.
-    Unsent(Outgoing),
+    Unsent(Sending),
     Timeout,
     /// The app may have received it.
     Sent,
@@ -38,29 +37,28 @@ impl From<Malformed> for Failed {
     }
 }
 
-/// Sends a request and waits for the head of its answer until `deadline`.
+/// Sends a request and waits for the head of its answer until `deadline`. `asked` is its method.
 pub(super) async fn exchange(
     mut link: Link,
     pool: &Pool,
-    request: &mut Request<Outgoing>,
+    sending: Sending,
+    asked: &Method,
     deadline: Instant,
 ) -> Result<Response<AnswerBody>, Failed> {
     link.set_timer(deadline);
-    let head = head::write(request);
-    let sending = Sending::new(head, std::mem::take(request.body_mut()));
-    let asked = request.method();
-    let mut exchange = Some(Exchange { link, sending });
-    let head = std::future::poll_fn(|context| match &mut exchange {
-        Some(exchange) => exchange.poll_head(asked, context),
-        None => Poll::Ready(Err(Failed::Sent)),
-    })
-    .await?;
-    let exchange = exchange.take().ok_or(Failed::Sent)?;
+    let mut exchange = Exchange { link, sending };
+    let head = std::future::poll_fn(|context| exchange.poll_head(asked, context)).await;
     let Head {
         response,
         length,
         stays,
-    } = head;
+    } = match head {
+        Ok(head) => head,
+        Err(Failed::Sent) if !exchange.sending.begun => {
+            return Err(Failed::Unsent(exchange.sending));
+        }
+        Err(failed) => return Err(failed),
+    };
     let body = AnswerBody::new(exchange, &response, length, stays.then_some(pool));
     Ok(response.map(|()| body))
 }
@@ -77,7 +75,7 @@ impl Exchange {
             Poll::Ready(Ok(())) | Poll::Pending => false,
         };
         if broken && !self.sending.begun {
-            return Poll::Ready(Err(Failed::Unsent(self.sending.take_body())));
+            return Poll::Ready(Err(Failed::Sent));
         }
         loop {
             if !self.link.ahead.is_empty()

@@ -1,59 +1,14 @@
-//! The head of a request as it is written, and the head of an answer as it is read.
+//! The head of an answer.
 
 use std::mem::MaybeUninit;
 
 use bytes::{Buf as _, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
-
-use super::body::Outgoing;
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 
 /// The largest head of an answer, in bytes and in lines.
 const LARGEST: usize = 64 * 1024;
 const MOST_LINES: usize = 100;
-
-/// Writes the head of a request (RFC 9112 §3), Host first. How its body ends is written here and
-/// nowhere else, from the body that is sent.
-pub(super) fn write(request: &Request<Outgoing>) -> Vec<u8> {
-    let target = request.uri().path_and_query();
-    let target = target.map_or("/", http::uri::PathAndQuery::as_str);
-    let headers = request.headers();
-    let lines = headers.iter();
-    let length: usize = lines
-        .map(|(name, value)| name.as_str().len() + value.len() + 4)
-        .sum();
-    let mut head = Vec::with_capacity(length + target.len() + 96);
-    head.extend_from_slice(request.method().as_str().as_bytes());
-    head.push(b' ');
-    head.extend_from_slice(target.as_bytes());
-    head.extend_from_slice(b" HTTP/1.1\r\n");
-    let mut line = |name: &HeaderName, value: &[u8]| {
-        head.extend_from_slice(name.as_str().as_bytes());
-        head.extend_from_slice(b": ");
-        head.extend_from_slice(value);
-        head.extend_from_slice(b"\r\n");
-    };
-    if let Some(host) = headers.get(HOST) {
-        line(&HOST, host.as_bytes());
-    }
-    for (name, value) in headers {
-        if ![HOST, CONTENT_LENGTH, TRANSFER_ENCODING].contains(name) {
-            line(name, value.as_bytes());
-        }
-    }
-    let has_content = [Method::POST, Method::PUT, Method::PATCH].contains(request.method());
-    match request.body().length() {
-        // Some servers want to hear of an empty body (RFC 9110 §8.6).
-        Some(0) if !has_content => {}
-        Some(length) => line(
-            &CONTENT_LENGTH,
-            itoa::Buffer::new().format(length).as_bytes(),
-        ),
-        None => line(&TRANSFER_ENCODING, b"chunked"),
-    }
-    head.extend_from_slice(b"\r\n");
-    head
-}
 
 /// How the body of an answer ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -296,34 +251,5 @@ mod tests {
         assert_eq!(head(&long, &Method::POST).unwrap_err(), Malformed);
         let many = format!("HTTP/1.1 200 OK\r\n{}", "A: b\r\n".repeat(MOST_LINES + 1));
         assert_eq!(head(&many, &Method::POST).unwrap_err(), Malformed);
-    }
-
-    #[test]
-    fn a_head_is_written_afresh() {
-        let mut request = Request::new(Outgoing::whole(vec!["{}".into()]));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = "/a?b=c".parse().unwrap();
-        for (name, value) in [
-            ("a", "1"),
-            ("content-length", "7"),
-            ("host", "app"),
-            ("a", "2"),
-        ] {
-            request
-                .headers_mut()
-                .append(name, HeaderValue::from_static(value));
-        }
-        let text = String::from_utf8(write(&request)).unwrap();
-        let expected = "POST /a?b=c HTTP/1.1\r\nhost: app\r\na: 1\r\na: 2\r\n\
-                        content-length: 2\r\n\r\n";
-        assert_eq!(text, expected);
-        *request.body_mut() = Outgoing::default();
-        assert!(write(&request).ends_with(b"content-length: 0\r\n\r\n"));
-        *request.method_mut() = Method::GET;
-        assert!(
-            !String::from_utf8(write(&request))
-                .unwrap()
-                .contains("length")
-        );
     }
 }

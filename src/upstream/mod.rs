@@ -13,21 +13,24 @@ mod exchange;
 mod head;
 mod link;
 mod pool;
+mod request;
 mod sending;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderValue, Response};
 
 pub use answer::{AnswerBody, Broken};
 pub use assertion::{Assertion, AssertionKeyError, Statement};
 pub use body::Outgoing;
 pub use link::Link;
 pub use pool::Pool;
+pub use request::{Head, Request};
 
 use self::exchange::Failed;
+use self::sending::Sending;
 use crate::rejection::Rejection;
 
 /// Where the app listens.
@@ -90,22 +93,24 @@ pub struct Settings {
 pub async fn send(
     settings: &Settings,
     pool: &Pool,
-    mut request: Request<Outgoing>,
+    request: Request,
     now: Instant,
 ) -> Result<Response<AnswerBody>, Rejection> {
     if matches!(settings.target, Target::Echo) {
         return Box::pin(echo::answer(request)).await;
     }
     let deadline = now + settings.timeout;
+    let Request { method, head, body } = request;
+    let mut sending = Sending::new(head, body);
     loop {
         // Boxed: what few requests need is no part of the state of every request.
         let (link, pooled) = match pool.take(now).await {
             Some(link) => (link, true),
             None => (Box::pin(connect::open(settings, deadline)).await?, false),
         };
-        match exchange::exchange(link, pool, &mut request, deadline).await {
+        match exchange::exchange(link, pool, sending, &method, deadline).await {
             Ok(response) => return Ok(response),
-            Err(Failed::Unsent(body)) if pooled => *request.body_mut() = body,
+            Err(Failed::Unsent(unsent)) if pooled => sending = unsent,
             Err(Failed::Unsent(_)) => return Err(Rejection::UpstreamUnreachable),
             Err(Failed::Timeout) => return Err(Rejection::UpstreamTimeout),
             Err(Failed::Sent) => return Err(Rejection::UpstreamFailed),
@@ -114,8 +119,9 @@ pub async fn send(
     }
 }
 
-/// The request target for the app: its base path, then the path and query as they came.
-pub fn request_target(settings: &Settings, path: &str, query: Option<&str>) -> Option<Uri> {
+/// The request target for the app: its base path, then the path and query as they came; `None`
+/// where that is none.
+pub fn request_target(settings: &Settings, path: &str, query: Option<&str>) -> Option<String> {
     let mut target = String::with_capacity(settings.base_path.len() + path.len() + 1);
     target.push_str(&settings.base_path);
     target.push_str(path);
@@ -123,5 +129,113 @@ pub fn request_target(settings: &Settings, path: &str, query: Option<&str>) -> O
         target.push('?');
         target.push_str(query);
     }
-    PathAndQuery::try_from(target).ok().map(Uri::from)
+    // No byte of it may end the line it is written into.
+    PathAndQuery::try_from(&*target).is_ok().then_some(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A connection that looks alive and takes nothing.
+    struct Dead;
+
+    impl AsyncRead for Dead {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Dead {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn settings(port: u16) -> Settings {
+        let second = Duration::from_secs(5);
+        Settings {
+            target: Target::Tcp {
+                host: "127.0.0.1".into(),
+                port,
+                tls: None,
+            },
+            url: String::new(),
+            base_path: String::new(),
+            connect_timeout: second,
+            timeout: second,
+            pool_idle: second,
+            host: Host::Preserve,
+            assertion: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_dead_connection_did_not_take_is_sent_whole_on_a_new_one() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let settings = settings(listener.local_addr().unwrap().port());
+        let pool = Pool::default();
+        for _ in 0..2 {
+            pool.put(Link::new(Dead, Instant::now()));
+        }
+        let head = Head::new(http::Method::POST, "/", &HeaderValue::from_static("app"));
+        let body = Outgoing::whole(vec!["first ".into(), "second".into()]);
+        let sent = send(&settings, &pool, head.with_body(body), Instant::now());
+        let app = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut text = vec![0; 1024];
+            let mut length = 0;
+            while !text[..length].ends_with(b"second") {
+                length += stream.read(&mut text[length..]).await.unwrap();
+            }
+            stream
+                .write_all(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+                .await
+                .unwrap();
+            String::from_utf8(text[..length].to_vec()).unwrap()
+        };
+        let (answer, received) = tokio::join!(sent, app);
+        assert_eq!(answer.unwrap().status(), 201);
+        assert!(
+            received.contains("content-length: 12\r\n\r\nfirst second"),
+            "{received}"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_a_new_connection_does_not_take_is_not_sent_again() {
+        let pool = Pool::default();
+        let head = Head::new(http::Method::POST, "/", &HeaderValue::from_static("app"));
+        let sending = Sending::new(
+            head.with_body(Outgoing::default()).head,
+            Outgoing::default(),
+        );
+        let link = Link::new(Dead, Instant::now());
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let outcome = exchange::exchange(link, &pool, sending, &http::Method::POST, deadline).await;
+        assert!(matches!(outcome, Err(Failed::Unsent(_))));
+    }
 }

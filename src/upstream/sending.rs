@@ -15,7 +15,7 @@ use super::link::Link;
 /// Pieces that are written at once.
 const MOST_PIECES: usize = 16;
 
-/// What is left of a request to send.
+/// What is left of a request to send. As long as nothing is sent it is all of it.
 #[derive(Debug)]
 pub(super) struct Sending {
     /// To be written next.
@@ -64,11 +64,6 @@ impl Sending {
 
     pub(super) fn is_over(&self) -> bool {
         self.state == State::Over
-    }
-
-    /// What was not sent, of a request of which nothing was.
-    pub(super) fn take_body(&mut self) -> Outgoing {
-        std::mem::take(&mut self.body)
     }
 
     /// Sends as much as the app takes and the caller has sent.
