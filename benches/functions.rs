@@ -14,7 +14,10 @@ fn main() {
 
 const PUBLIC_KEYS: [&str; 2] = ["verify_rsa_pss_1k", "verify_ed25519_1k"];
 
-#[divan::bench(args = work::STEADY.iter().chain(&PUBLIC_KEYS))]
+/// In a table of a million entries: its instructions hang on where they lie.
+const MEMORY: [&str; 2] = ["duplicates_new_1m", "duplicates_copy_1m"];
+
+#[divan::bench(args = work::STEADY.iter().chain(&PUBLIC_KEYS).chain(&MEMORY))]
 fn part(bencher: divan::Bencher<'_, '_>, name: &str) {
     bencher.bench_local(work::work(name));
 }

@@ -16,13 +16,14 @@
 //! | 4 | [`server`]: listeners, TLS, drain, reload, health |
 //! | 3 | [`proxy`]: the line |
 //! | 2 | [`config`]: `sidecar.toml` to [`config::Config`]; [`telemetry`]; [`sign`]; [`diagnosis`]: why a request is refused |
-//! | 1 | [`verify`], [`event`], [`duplicates`], [`handshake`], [`route`], [`upstream`], [`address`] |
+//! | 1 | [`verify`], [`event`], [`duplicates`], [`capture`]: a request as somebody has it in a file, [`handshake`], [`route`], [`upstream`], [`address`] |
 //! | 0 | [`encoding`], [`secret`], [`units`], [`json`], [`form`], [`headers`], [`fingerprint`], [`budget`], [`socket`], [`rejection`], [`schema`] |
 
 pub mod address;
 #[cfg(test)]
 mod blessed;
 pub mod budget;
+pub mod capture;
 pub mod command;
 pub mod config;
 pub mod diagnosis;

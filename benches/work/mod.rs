@@ -6,10 +6,13 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gatepost::config::{Config, Environment, parse};
+use gatepost::duplicates::{Known, Memory};
 use gatepost::event::Parts;
+use gatepost::fingerprint::Fingerprinter;
 use gatepost::headers::{FORWARDED_FOR, FORWARDED_HOST, Names, address_value, kept};
 use gatepost::route::{Mode, Route};
 use gatepost::sign::{Delivery, PrivateKey, sign};
@@ -59,6 +62,8 @@ pub fn work(name: &str) -> Work {
         "event_array_1k" => event(JWT, &array(1024)),
         "headers_rewrite" => rewriting(),
         "log_and_count" => record(),
+        "duplicates_new_1m" => remembering(false),
+        "duplicates_copy_1m" => remembering(true),
         _ => panic!("no work is called {name}"),
     }
 }
@@ -345,7 +350,37 @@ fn record() -> Work {
         entry.body_bytes = 1024;
         entry.event_types = vec!["verification.completed".into()];
         entry.event_id = Some("evt_0123456789".into());
-        entry.upstream = Some(std::time::Duration::from_micros(512));
+        entry.upstream = Some(Duration::from_micros(512));
         entry.finish(StatusCode::OK, None);
+    })
+}
+
+/// An event that is claimed and taken in a memory that is full, so that the oldest has to go; or
+/// the copy of one of those in it. Its key is made, too.
+fn remembering(copy: bool) -> Work {
+    const FULL: u64 = 1_000_000;
+    let key = |number: u64| {
+        let print = Fingerprinter::new("duplicates 1")
+            .with(b"acme")
+            .with(b"/hook");
+        print.with(&number.to_le_bytes()).finish()
+    };
+    let memory = Memory::new(1_000_000, Duration::from_secs(1_296_000), Instant::now());
+    for number in 0..FULL {
+        memory.remember(key(number), Instant::now());
+    }
+    let mut number = FULL;
+    Box::new(move || {
+        if copy {
+            // Far from the one before, as copies are.
+            number = (number + 7919) % (FULL / 2) + FULL / 4;
+            let known = memory.claim(key(number), Instant::now());
+            assert_ne!(black_box(known), Known::Claimed);
+        } else {
+            number += 1;
+            let key = key(number);
+            assert_eq!(black_box(memory.claim(key, Instant::now())), Known::Claimed);
+            memory.remember(key, Instant::now());
+        }
     })
 }

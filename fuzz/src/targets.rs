@@ -3,7 +3,9 @@
 
 use gatepost::address::proxy_protocol::{self, Parsed};
 use gatepost::address::{AddressList, ClientSource, Network, Trust};
-use gatepost::config::{self, Environment};
+use gatepost::capture;
+use gatepost::config::{self, Config, Environment};
+use gatepost::diagnosis;
 use gatepost::event::{MAX_BYTES, Parts, Rules, Source, header_value};
 use gatepost::form;
 use gatepost::handshake::{Asks, Challenge, Handshake, Handshakes, Kind, Reply, Text};
@@ -25,10 +27,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const ALL: [Target; 12] = [
+pub const ALL: [Target; 14] = [
     ("address", address),
     ("batch", batch),
+    ("capture", captured),
     ("event", event),
+    ("examine", examine),
     ("format", format),
     ("handshake", handshake),
     ("http_signature", http_signature),
@@ -452,4 +456,103 @@ pub fn toml(data: &[u8]) {
     let loaded = config::parse("fuzz.toml", text, "/nonexistent".into(), &environment);
     assert_eq!(loaded.config.is_none(), loaded.problems.errors() > 0);
     assert_eq!(loaded.report(false).is_empty(), loaded.problems.is_empty());
+}
+
+/// Captured requests, in every form: what is read can be written as raw HTTP, and is the same then.
+pub fn captured(data: &[u8]) {
+    let Some(capture) = read_capture(data) else {
+        return;
+    };
+    let parts = &capture.parts;
+    let method = parts.method.as_str();
+    // Chunks are taken apart, and `curl` at the beginning is the command.
+    if parts.headers.contains_key("transfer-encoding") || method.starts_with("curl") {
+        return;
+    }
+    let mut raw = format!("{method} {} HTTP/1.1\r\n", parts.uri).into_bytes();
+    for (name, value) in &parts.headers {
+        for piece in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            raw.extend_from_slice(piece);
+        }
+    }
+    raw.extend_from_slice(b"\r\n");
+    raw.extend_from_slice(&capture.body);
+    let again = read_capture(&raw).expect("what is written is read");
+    assert_eq!(again.parts.method, parts.method);
+    assert_eq!(again.parts.uri, parts.uri);
+    assert_eq!(again.parts.headers, parts.headers);
+    assert_eq!(again.body, capture.body);
+}
+
+/// Every file that a capture names holds the capture itself: the worst that could be there.
+fn read_capture(data: &[u8]) -> Option<capture::Capture> {
+    capture::read(data, None, &|_| Ok(data.to_vec())).ok()
+}
+
+const PLANTED: &str = "a-secret-that-no-report-may-hold";
+
+/// One route of every kind of step, with a secret that must stay one.
+fn examined() -> &'static Config {
+    static CONFIG: std::sync::OnceLock<Config> = std::sync::OnceLock::new();
+    CONFIG.get_or_init(|| {
+        let steps = [
+            r#"scheme = "hmac", header = "X-Signature", format = "t={timestamp},v1={signature}", message = "{timestamp}.{body}""#,
+            r#"scheme = "hmac", header = "X-Signature", message = "{url}{header:X-Id}{body|sha256|hex}", encoding = "base64""#,
+            r#"scheme = "digest", header = "X-Signature", message = "{secret}{body}""#,
+            r#"scheme = "jwt", algorithms = ["HS256"], body_hash = { claim = "h", hash = "sha256", encoding = "hex" }"#,
+            r#"scheme = "basic", username = "u""#,
+            r#"scheme = "bearer""#,
+            r#"scheme = "api_key", query = "key""#,
+        ];
+        let routes = steps.iter().enumerate().map(|(number, step)| {
+            format!(
+                "[[route]]\npath = \"/{number}\"\npublic_url = \"https://h\"\nduplicates = \"acknowledge\"\n\
+                 event = {{ type = {{ json = \"/type\" }}, id = {{ json = \"/id\" }} }}\n\
+                 secret = {{ inline = \"{PLANTED}\" }}\nverify = [{{ {step} }}]\n"
+            )
+        });
+        let text = format!(
+            "[upstream]\nurl = \"echo:\"\n{}",
+            routes.collect::<String>()
+        );
+        let environment = Environment {
+            inline: true,
+            variables: Some(std::collections::BTreeMap::new()),
+            ..Environment::default()
+        };
+        let loaded = config::parse("fuzz.toml", &text, "/nonexistent".into(), &environment);
+        let report = loaded.report(false);
+        loaded.config.unwrap_or_else(|| panic!("{report}"))
+    })
+}
+
+/// The examination of a request: there is always a report, the same verdict as that of the step,
+/// and never the secret in it. The first byte chooses the route.
+pub fn examine(data: &[u8]) {
+    let Some((route, data)) = data.split_first() else {
+        return;
+    };
+    let Some(mut capture) = read_capture(data) else {
+        return;
+    };
+    let config = examined();
+    let query = capture.parts.uri.query().unwrap_or_default();
+    let target = format!("/{}?{query}", route % 7);
+    let Ok(uri) = target.parse() else { return };
+    capture.parts.uri = uri;
+    let case = diagnosis::Case {
+        parts: &capture.parts,
+        host: "h",
+        body: &capture.body,
+        peer: Some(std::net::Ipv4Addr::LOCALHOST.into()),
+        now: Moment::from_second(1_790_000_000).expect("a time"),
+        plain: Ok(()),
+        unread: false,
+        limit: std::time::Duration::from_millis(50),
+    };
+    let report = diagnosis::examine(&config.routes, &config.trust, &case);
+    let text = report.to_json().to_string();
+    assert!(!text.contains(PLANTED), "{text}");
+    assert!(report.reason.is_some() || report.copies.is_some() || report.route.is_none());
+    assert!(report.reason.is_none() || report.copies.is_none());
 }

@@ -3,6 +3,7 @@
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 
+use super::each;
 use super::scene::Scene;
 use super::trial::{Guess, Kind, Trials};
 use crate::encoding::Encoding;
@@ -18,6 +19,7 @@ pub(super) fn add(trials: &mut Trials, scene: &Scene) {
     match &scene.step {
         Step::ApiKey(step) => {
             add_bare(trials, scene);
+            each::add_lists(trials, scene);
             let own = (&step.place, &*step.prefix);
             for (name, place) in places(scene) {
                 for prefix in PREFIXES {

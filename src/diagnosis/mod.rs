@@ -7,8 +7,10 @@
 //! body and no signature.
 
 mod credentials;
+mod each;
 mod happening;
 mod keys;
+mod message_signatures;
 mod messages;
 mod narrate;
 mod near;
@@ -280,7 +282,7 @@ impl Examination<'_> {
                     passed = true;
                     let key = verified
                         .key()
-                        .map(|key| format!(" with `{key}`"))
+                        .map(|key| format!("; `{key}` matches"))
                         .unwrap_or_default();
                     seen.push(Seen::passed(
                         step.label(),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::keys::Keys;
 use super::scene::Scene;
 use super::trial::{Guess, Trials};
-use super::{credentials, narrate, report, secrets, signed, tokens};
+use super::{credentials, message_signatures, narrate, report, secrets, signed, tokens};
 use crate::rejection::Rejection;
 use crate::verify::Step;
 
@@ -47,7 +47,10 @@ pub(super) fn misses(
             tokens::add(&mut trials, &basis);
             secrets::add(&mut trials, &basis, known, route);
         }
-        Step::HttpSignature(_) => secrets::add(&mut trials, &basis, known, route),
+        Step::HttpSignature(_) => {
+            secrets::add(&mut trials, &basis, known, route);
+            message_signatures::add(&mut trials, &basis);
+        }
         // Nothing in a capture tells of the connection it came on.
         Step::Mtls(_) => {}
         Step::Signature(_) => {

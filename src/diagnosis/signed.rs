@@ -8,7 +8,7 @@ use super::keys::{self, Keys};
 use super::rewritings::REWRITINGS;
 use super::scene::Scene;
 use super::trial::{Guess, Kind, Trials};
-use super::{messages, provers, urls, written};
+use super::{each, messages, provers, urls, written};
 use crate::verify::format::Field;
 use crate::verify::signed::Signature;
 use crate::verify::template::Cover;
@@ -20,7 +20,9 @@ pub(super) fn add(trials: &mut Trials, scene: &Scene, known: &Keys) {
         return;
     };
     add_key_ids(trials, step);
+    each::add_lists(trials, scene);
     written::add(trials, scene, step);
+    each::add_groups(trials, step);
     add_bodies(trials, step);
     urls::add(trials, scene, step);
     provers::add(trials, step, known);
@@ -137,7 +139,9 @@ pub(super) fn other_units(scene: &Scene) -> Vec<(Unit, &'static str, Timestamp)>
     [
         (Unit::Seconds, "s"),
         (Unit::Milliseconds, "ms"),
+        (Unit::Float, "float"),
         (Unit::Rfc3339, "rfc3339"),
+        (Unit::Rfc2822, "rfc2822"),
     ]
     .into_iter()
     .filter(|(unit, _)| Some(*unit) != own)

@@ -45,6 +45,7 @@ impl Guess {
 pub(super) enum Kind {
     Body,
     Claim,
+    Each,
     Encoding,
     Format,
     Hash,
@@ -97,15 +98,21 @@ impl Trials {
             }
         };
         let mut applied = Vec::new();
+        let mut body_found = false;
         for trial in &self.0 {
             if Instant::now() >= deadline || found.len() >= MOST {
                 return found;
+            }
+            // The body that was sent is found once; other ways to write the same tell no more.
+            if body_found && trial.kind == Kind::Body {
+                continue;
             }
             let mut changed = scene.clone();
             if !(trial.change)(&mut changed) {
                 continue;
             }
             if changed.judge().is_ok() {
+                body_found |= trial.kind == Kind::Body;
                 add(&mut found, trial.guess.clone());
             }
             applied.push((trial, changed));

@@ -125,6 +125,7 @@ async fn handle<'g>(
                     Permit::verified(verified, event, reserved)
                 }
                 Err(refused) => {
+                    entry.body_bytes = refused.body.len();
                     if study::has_a_cause(refused.rejection) {
                         *case = study(Some(route), Some(&refused.body));
                     }

@@ -167,7 +167,9 @@ impl<'g> Entry<'g> {
             self.series.count_match(key);
         }
         if !self.verify.is_zero() && self.observed.is_none() {
-            self.series.count_verified(self.verify, self.body_bytes);
+            let verified = outcome != Outcome::Rejected;
+            self.series
+                .count_verified(self.verify, verified.then_some(self.body_bytes));
         }
     }
 

@@ -57,7 +57,7 @@ impl Refusal {
     pub fn to_json(&self) -> Value {
         json!({
             "request_id": self.request_id,
-            "at": self.at.to_string(),
+            "at": format!("{:.3}", self.at),
             "route": self.route,
             "provider": self.provider,
             "outcome": self.outcome,

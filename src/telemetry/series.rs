@@ -136,14 +136,16 @@ impl Series {
         )
     }
 
-    /// Counts a verified request: how long that took, and its size.
-    pub(super) fn count_verified(&self, verify: Duration, bytes: usize) {
+    /// Counts how long a verification took, and the size of a body that passed it.
+    pub(super) fn count_verified(&self, verify: Duration, bytes: Option<usize>) {
         self.verify.observe(verify.as_secs_f64());
         #[expect(
             clippy::cast_precision_loss,
             reason = "sizes of bodies are exact in 53 bits"
         )]
-        self.bodies.observe(bytes as f64);
+        if let Some(bytes) = bytes {
+            self.bodies.observe(bytes as f64);
+        }
     }
 
     /// Counts what the app did: how long it took and, if it answered, how.

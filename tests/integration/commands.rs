@@ -446,3 +446,40 @@ fn send_speaks_over_a_unix_socket() {
     let output = setup.run(&["send", "prove", "--to", "unix:/not/there.sock"]);
     assert_eq!(output.status.code(), Some(74), "{}", text(&output));
 }
+
+/// A probe needs neither the secrets nor a file without mistakes: only where to ask.
+#[test]
+fn health_asks_the_running_instance_whatever_lies_in_the_file() {
+    let app = Upstream::recording();
+    let open = "[[route]]\npath = \"/*\"\nmode = \"passthrough\"\n";
+    let mut gate = Setup::new(&app).toml(open).start();
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("sidecar.toml");
+    let health = gate.health.unwrap();
+    let broken = "[[route]]\npath = 7\nsecret = { env = \"NOT_THERE\" }\n[upstream";
+    std::fs::write(&file, format!("[health]\nlisten = \"{health}\"\n{broken}")).unwrap();
+    let ask = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+        let output = command
+            .env_clear()
+            .args(["health", "-c"])
+            .arg(&file)
+            .output();
+        let output = output.unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    assert_eq!(ask(), (Some(0), "ready\n".into()));
+    gate.stop();
+    let (code, text) = ask();
+    assert!(
+        code == Some(69) && text.contains("no instance answers"),
+        "{code:?} {text}"
+    );
+    std::fs::write(&file, "[health]\nlisten = \"off\"\n").unwrap();
+    let (code, text) = ask();
+    assert!(
+        code == Some(69) && text.contains("names no TCP address"),
+        "{text}"
+    );
+}

@@ -1,7 +1,5 @@
 //! `gatepost explain`: a reason, or a captured request against the configuration.
 
-mod capture;
-mod curl;
 pub(super) mod words;
 
 use std::io::Read as _;
@@ -11,9 +9,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use self::capture::Capture;
 use super::{IO, NO, Outcome, environment, say, serve, tell};
 use crate::address::Trust;
+use crate::capture::{self, Capture};
 use crate::config::nearest::nearest;
 use crate::diagnosis::{self, Case, Report};
 use crate::proxy::framing;
@@ -21,6 +19,9 @@ use crate::rejection::Rejection;
 
 /// Longer than any list of near misses takes on a body of a usual size.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A file that a captured command names is not larger, in bytes.
+const LARGEST: u64 = 64 * 1024 * 1024;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -74,7 +75,7 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
         tell(&format!("error: {}: {error}", file.display()));
         IO
     })?;
-    let capture = capture::read(&bytes, arguments.entry).map_err(|error| {
+    let capture = capture::read(&bytes, arguments.entry, &named).map_err(|error| {
         tell(&format!(
             "error: {}: {error}\nhelp: save the request as raw HTTP (head, empty line, body byte for byte), \
              as an HTTP archive, or as a curl command",
@@ -95,6 +96,17 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
     } else {
         Ok(())
     }
+}
+
+/// A file that the capture names: it may come from anybody, and name what has no end.
+fn named(name: &str) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(name)?;
+    file.take(LARGEST).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length >= LARGEST) {
+        return Err(std::io::Error::other("larger than any body"));
+    }
+    Ok(bytes)
 }
 
 fn examine(arguments: &Arguments, config: &crate::config::Config, capture: Capture) -> Report {

@@ -496,6 +496,28 @@ mod tests {
     }
 
     #[test]
+    fn a_sparkline_stacks_what_was_refused_on_what_came_and_hides_nothing() {
+        let drawn = |beats: &Value| {
+            let mut page = String::new();
+            sparkline(&mut page, beats);
+            page
+        };
+        let beats = serde_json::json!([[10, 0], [0, 0], [5, 5], [0, 10]]);
+        assert_eq!(
+            drawn(&beats),
+            "<svg viewBox=\"0 0 183 20\" width=\"183\" height=\"20\" role=\"img\" \
+             aria-label=\"15 forwarded, 15 refused\">\
+             <rect class=\"f\" x=\"0\" y=\"0\" width=\"2\" height=\"20\"/>\
+             <rect class=\"f\" x=\"6\" y=\"10\" width=\"2\" height=\"10\"/>\
+             <rect class=\"r\" x=\"6\" y=\"0\" width=\"2\" height=\"10\"/>\
+             <rect class=\"r\" x=\"9\" y=\"0\" width=\"2\" height=\"20\"/></svg>"
+        );
+        // One refusal among thousands is seen.
+        assert!(drawn(&serde_json::json!([[9999, 1]])).contains("class=\"r\""));
+        assert!(!drawn(&Value::Null).contains("rect"));
+    }
+
+    #[test]
     fn durations_read_well() {
         for (seconds, told) in [
             (0, "0 s"),

@@ -2,6 +2,8 @@
 
 /// Several nodes, TLS, passwords.
 mod cluster;
+/// App, gatepost and store, killed in the middle of load.
+mod killed;
 /// One process.
 mod memory;
 /// Three processes, one Redis, and everything that can go wrong, in any order.

@@ -27,10 +27,14 @@ const SENDERS: usize = 4;
 const SETTLED: Duration = Duration::from_millis(1200);
 
 /// Xorshift (Marsaglia 2003): the same for the same seed, on every machine.
-struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed | 1)
+    }
+
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -76,7 +80,7 @@ impl World {
     }
 }
 
-fn id_of(body: &[u8]) -> String {
+pub(super) fn id_of(body: &[u8]) -> String {
     let value: serde_json::Value = serde_json::from_slice(body).unwrap();
     value["id"].as_str().unwrap().to_owned()
 }
@@ -84,7 +88,7 @@ fn id_of(body: &[u8]) -> String {
 /// Takes most events, and fails in every way.
 fn app(world: &Arc<World>, seed: u64) -> Upstream {
     let world = world.clone();
-    let random = Mutex::new(Random(seed | 1));
+    let random = Mutex::new(Random::new(seed));
     Upstream::answering(move |received| {
         let id = id_of(&received.body);
         if world.remembered.lock().unwrap().contains_key(&id) {
@@ -110,7 +114,7 @@ fn app(world: &Arc<World>, seed: u64) -> Upstream {
 }
 
 /// One delivery: the status, if there is an answer.
-fn deliver(address: SocketAddr, id: &str) -> Option<u16> {
+pub(super) fn deliver(address: SocketAddr, id: &str) -> Option<u16> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(8))).ok()?;
     let bytes = event(id).with("Connection", "close").to_bytes();
@@ -126,7 +130,7 @@ type Gates = Arc<RwLock<Vec<SocketAddr>>>;
 /// Delivers events, some of them at several doors at once, and each until it is told that it is
 /// done: that is what senders do.
 fn sender(world: &World, gates: &Gates, number: usize, seed: u64, events: usize) {
-    let mut random = Random(seed.wrapping_mul(number as u64 * 2 + 3) | 1);
+    let mut random = Random::new(seed.wrapping_mul(number as u64 * 2 + 3));
     let mut open: Vec<String> = (0..events).map(|at| format!("{number}-{at}")).collect();
     let mut closed: Vec<String> = Vec::new();
     while !open.is_empty() {
@@ -174,8 +178,8 @@ fn start(app: &Upstream, redis: &Redis) -> Gatepost {
     setup.upstream("timeout = \"400ms\"").start()
 }
 
-#[test]
-fn nothing_is_lost_and_nothing_remembered_comes_twice() {
+/// Of this run, and printed.
+pub(super) fn seed() -> u64 {
     let seed = std::env::var("GATEPOST_SEED")
         .ok()
         .and_then(|text| text.parse().ok())
@@ -184,6 +188,12 @@ fn nothing_is_lost_and_nothing_remembered_comes_twice() {
             u64::try_from(now.as_nanos() % 1_000_000_007).unwrap()
         });
     eprintln!("GATEPOST_SEED={seed}");
+    seed
+}
+
+#[test]
+fn nothing_is_lost_and_nothing_remembered_comes_twice() {
+    let seed = seed();
     let world = Arc::new(World::default());
     let app = app(&world, seed);
     let mut redis = Redis::start(&[]);
@@ -201,7 +211,7 @@ fn nothing_is_lost_and_nothing_remembered_comes_twice() {
             })
         })
         .collect();
-    let mut random = Random(seed ^ 0x9e37_79b9_7f4a_7c15 | 1);
+    let mut random = Random::new(seed ^ 0x9e37_79b9_7f4a_7c15);
     let begun = Instant::now();
     let mut done = [0_usize; 3];
     while left.load(Ordering::SeqCst) > 0 && begun.elapsed() < Duration::from_secs(25) {

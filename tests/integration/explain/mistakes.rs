@@ -840,6 +840,104 @@ fn places() -> Vec<Mistake> {
     ]
 }
 
+/// One or many: elements, values, keys.
+fn several() -> Vec<Mistake> {
+    let part = |id: &str| format!(r#"{{"id":"{id}","sign":"{}"}}"#, sha256(SECRET, id));
+    let json = |path: &str, body: String| Delivery::post(path).body(body);
+    let right = sha256(SECRET, BODY);
+    vec![
+        mistake(
+            "each element signed, the whole expected",
+            json("/whole", format!("[{},{}]", part("a"), part("b"))),
+            "signature_missing",
+            "for_each",
+        ),
+        mistake(
+            "the elements stand in another list",
+            json("/each", format!(r#"{{"data":[{}]}}"#, part("a"))),
+            "signature_malformed",
+            "for_each",
+        ),
+        mistake(
+            "the whole signed, each element expected",
+            json("/each", part("a")),
+            "signature_malformed",
+            "for_each",
+        ),
+        mistake(
+            "several signatures in one header",
+            signed("/prefixed", &format!("sha256=00,sha256={right}")),
+            "signature_malformed",
+            "groups",
+        ),
+        mistake(
+            "a key id in a header, and no key of that name",
+            signed("/named", &right).header("X-Key-Id", "other"),
+            "signature_mismatch",
+            "key_id",
+        ),
+        mistake(
+            "a time with a fraction",
+            signed(
+                "/timed",
+                &format!("t={AT}.5,v1={}", sha256(SECRET, &format!("{AT}.5.{BODY}"))),
+            ),
+            "timestamp_malformed",
+            "timestamp_unit",
+        ),
+    ]
+}
+
+/// RFC 9421: the components of `input`, each with its value, under the secret of the route.
+fn message(input: &str, base: &[(&str, &str)], body: &str) -> Delivery {
+    let digest = format!("sha-256=:{}:", base64(&digest("sha256", BODY.as_bytes())));
+    let lines = base.iter().fold(String::new(), |lines, (name, value)| {
+        lines + &format!("\"{name}\": {value}\n")
+    });
+    let base = format!("{lines}\"content-digest\": {digest}\n\"@signature-params\": {input}");
+    let signature = base64(&hmac("sha256", SECRET.as_bytes(), base.as_bytes()));
+    Delivery::post("/message")
+        .with("Host", "hooks.example")
+        .header("Content-Digest", digest)
+        .header("Signature-Input", format!("sig={input}"))
+        .header("Signature", format!("sig=:{signature}:"))
+        .body(body)
+}
+
+fn message_signatures() -> Vec<Mistake> {
+    let method = ("@method", "POST");
+    let url = ("@target-uri", "https://hooks.example/message");
+    let plain = ("@target-uri", "http://hooks.example/message");
+    let all = |at: i64| format!("(\"@method\" \"@target-uri\" \"content-digest\");created={at}");
+    let few = format!("(\"@method\" \"content-digest\");created={AT}");
+    vec![
+        mistake(
+            "a message signature over too little",
+            message(&few, &[method], BODY),
+            "signature_malformed",
+            "components",
+        ),
+        mistake(
+            "a message signature over another URL",
+            message(&all(AT), &[method, plain], BODY),
+            "signature_mismatch",
+            "public_url",
+        ),
+        mistake(
+            "a message signature of yesterday",
+            message(&all(AT - 86_400), &[method, url], BODY),
+            "timestamp_too_old",
+            "clock_skew",
+        ),
+        mistake(
+            "a body with a digest that got a newline",
+            message(&all(AT), &[method, url], &format!("{BODY}\n")),
+            "digest_mismatch",
+            "body_newline",
+        ),
+    ]
+}
+
 #[test]
 fn the_true_cause_of_each_prepared_mistake_is_named_first() {
     let setup = setup();
@@ -855,6 +953,8 @@ fn the_true_cause_of_each_prepared_mistake_is_named_first() {
         credentials(),
         tokens(),
         places(),
+        several(),
+        message_signatures(),
     ];
     let mistakes: Vec<Mistake> = groups.into_iter().flatten().collect();
     let count = mistakes.len();

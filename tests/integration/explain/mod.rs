@@ -44,6 +44,14 @@ fn setup() -> Setup {
          verify = [{ scheme = \"hmac\", header = \"X-Signature\" }]\n\
          [[route]]\npath = \"/keyed\"\nsecret = [{ env = \"S\", name = \"k1\" }]\n\
          verify = [{ scheme = \"hmac\", header = \"X-Signature\", format = \"k={key_id},s={signature}\" }]\n\
+         [[route]]\npath = \"/named\"\nsecret = [{ env = \"S\", name = \"k1\" }]\n\
+         verify = [{ scheme = \"hmac\", header = \"X-Signature\", key_id = { header = \"X-Key-Id\" } }]\n\
+         [[route]]\npath = \"/each\"\nsecret = { env = \"S\" }\n\
+         verify = [{ scheme = \"hmac\", json = \"/sign\", message = \"{json:/id}\", for_each = \"/items\" }]\n\
+         [[route]]\npath = \"/whole\"\nsecret = { env = \"S\" }\n\
+         verify = [{ scheme = \"hmac\", json = \"/sign\", message = \"{json:/id}\" }]\n\
+         [[route]]\npath = \"/message\"\npublic_url = \"https://hooks.example\"\nsecret = { env = \"S\" }\n\
+         verify = [{ scheme = \"http_signature\", algorithm = \"hmac-sha256\", components = [\"@method\", \"@target-uri\", \"content-digest\"] }]\n\
          [[route]]\npath = \"/url\"\npublic_url = \"https://hooks.example\"\nsecret = { env = \"S\" }\n\
          verify = [{ scheme = \"hmac\", header = \"X-Signature\", message = \"{url}{body}\" }]\n\
          [[route]]\npath = \"/plain\"\naccept_weak = true\nallow_ips = \"any\"\n\

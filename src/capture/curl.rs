@@ -1,7 +1,7 @@
 //! A `curl` command line, by curl's own rules (<https://curl.se/docs/manpage.html>) and those of a
 //! shell.
 
-use super::capture::Draft;
+use super::{Draft, Files, shown};
 use crate::encoding::Encoding;
 
 /// Options without a value that do not change what is signed.
@@ -59,14 +59,21 @@ const SHORT: [(char, &str); 38] = [
 ];
 
 /// Reads the command.
-pub(super) fn read(command: &[u8]) -> Result<Draft, String> {
+pub(super) fn read(command: &[u8], files: Files<'_>) -> Result<Draft, String> {
     let plain = plain_quotes(command);
     let words = shlex::bytes::split(&plain).ok_or("a quote of the curl command is not closed")?;
     // What follows in a pipe or the next command is not curl's.
     let ends =
         |word: &Vec<u8>| matches!(&**word, b"|" | b"||" | b"&&" | b";" | b">" | b"2>" | b"&");
     let mut words = words.into_iter().take_while(|word| !ends(word)).skip(1);
-    let mut reading = Reading::default();
+    let mut reading = Reading {
+        draft: Draft::default(),
+        url: None,
+        data: None,
+        get: false,
+        head: false,
+        files,
+    };
     let mut literal = false;
     while let Some(word) = words.next() {
         if literal || !word.starts_with(b"-") || word == b"-" {
@@ -120,16 +127,16 @@ fn listed(list: &str, name: &str) -> bool {
     list.split_ascii_whitespace().any(|other| other == name)
 }
 
-#[derive(Default)]
-struct Reading {
+struct Reading<'f> {
     draft: Draft,
     url: Option<String>,
     data: Option<Vec<u8>>,
     get: bool,
     head: bool,
+    files: Files<'f>,
 }
 
-impl Reading {
+impl Reading<'_> {
     fn url(&mut self, word: &[u8]) -> Result<(), String> {
         let text =
             String::from_utf8(word.to_vec()).map_err(|_| "the URL is not text".to_owned())?;
@@ -189,7 +196,8 @@ impl Reading {
             // curl takes line ends and NUL out of a file, but not out of an argument.
             "data" | "data-ascii" => {
                 let bytes = match value.strip_prefix(b"@") {
-                    Some(file) => file_bytes(file)?
+                    Some(file) => self
+                        .file(file)?
                         .into_iter()
                         .filter(|b| !matches!(b, b'\r' | b'\n' | 0))
                         .collect(),
@@ -199,19 +207,19 @@ impl Reading {
             }
             "data-binary" => {
                 let bytes = match value.strip_prefix(b"@") {
-                    Some(file) => file_bytes(file)?,
+                    Some(file) => self.file(file)?,
                     None => value,
                 };
                 self.add(&bytes, b"&");
             }
             "data-raw" => self.add(&value, b"&"),
             "data-urlencode" => {
-                let bytes = urlencoded(&value)?;
+                let bytes = self.urlencoded(&value)?;
                 self.add(&bytes, b"&");
             }
             "json" => {
                 let bytes = match value.strip_prefix(b"@") {
-                    Some(file) => file_bytes(file)?,
+                    Some(file) => self.file(file)?,
                     None => value,
                 };
                 self.add(&bytes, b"");
@@ -222,7 +230,7 @@ impl Reading {
                 }
             }
             "upload-file" => {
-                let bytes = file_bytes(&value)?;
+                let bytes = self.file(&value)?;
                 self.data = Some(bytes);
                 if self.draft.method.is_empty() {
                     self.draft.method = "PUT".into();
@@ -240,14 +248,19 @@ impl Reading {
     }
 
     fn header(&mut self, value: &[u8]) -> Result<(), String> {
-        if let Some(file) = value.strip_prefix(b"@") {
-            for line in file_bytes(file)?.split(|b| *b == b'\n') {
-                if !line.trim_ascii().is_empty() {
-                    self.header(line.trim_ascii())?;
-                }
+        let Some(file) = value.strip_prefix(b"@") else {
+            return self.header_line(value);
+        };
+        // A line of it names no other file.
+        for line in self.file(file)?.split(|b| *b == b'\n') {
+            if !line.trim_ascii().is_empty() {
+                self.header_line(line.trim_ascii())?;
             }
-            return Ok(());
         }
+        Ok(())
+    }
+
+    fn header_line(&mut self, value: &[u8]) -> Result<(), String> {
         let cut = value
             .iter()
             .position(|b| matches!(b, b':' | b';'))
@@ -315,40 +328,44 @@ impl Reading {
     }
 }
 
-fn file_bytes(name: &[u8]) -> Result<Vec<u8>, String> {
-    let name = std::str::from_utf8(name).map_err(|_| "a file name is not text".to_owned())?;
-    if name == "-" {
-        return Err("the command reads standard input, which is not there any more".into());
+impl Reading<'_> {
+    fn file(&self, name: &[u8]) -> Result<Vec<u8>, String> {
+        let name = std::str::from_utf8(name).map_err(|_| "a file name is not text".to_owned())?;
+        if name == "-" {
+            return Err("the command reads standard input, which is not there any more".into());
+        }
+        (self.files)(name).map_err(|error| format!("{}: {error}", shown(name)))
     }
-    std::fs::read(name).map_err(|error| format!("{name}: {error}"))
-}
 
-/// `content`, `=content`, `name=content`, `@file`, `name@file`.
-fn urlencoded(value: &[u8]) -> Result<Vec<u8>, String> {
-    let cut = value.iter().position(|b| matches!(b, b'=' | b'@'));
-    let (name, content) = match cut.and_then(|at| value.split_at_checked(at)) {
-        None => (&[][..], value.to_vec()),
-        Some((name, rest)) => {
-            let content = rest.get(1..).unwrap_or_default();
-            let content = if rest.starts_with(b"@") {
-                file_bytes(content)?
-            } else {
-                content.to_vec()
-            };
-            (name, content)
+    /// `content`, `=content`, `name=content`, `@file`, `name@file`.
+    fn urlencoded(&self, value: &[u8]) -> Result<Vec<u8>, String> {
+        let cut = value.iter().position(|b| matches!(b, b'=' | b'@'));
+        let (name, content) = match cut.and_then(|at| value.split_at_checked(at)) {
+            None => (&[][..], value.to_vec()),
+            Some((name, rest)) => {
+                let content = rest.get(1..).unwrap_or_default();
+                let content = if rest.starts_with(b"@") {
+                    self.file(content)?
+                } else {
+                    content.to_vec()
+                };
+                (name, content)
+            }
+        };
+        let mut bytes = name.to_vec();
+        if !name.is_empty() {
+            bytes.push(b'=');
         }
-    };
-    let mut bytes = name.to_vec();
-    if !name.is_empty() {
-        bytes.push(b'=');
-    }
-    for byte in content {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => bytes.push(byte),
-            _ => bytes.extend_from_slice(format!("%{byte:02X}").as_bytes()),
+        for byte in content {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                    bytes.push(byte);
+                }
+                _ => bytes.extend_from_slice(format!("%{byte:02X}").as_bytes()),
+            }
         }
+        Ok(bytes)
     }
-    Ok(bytes)
 }
 
 /// Turns `$'…'` (ANSI-C quoting of bash) and `$"…"` into what every shell reads.
@@ -474,6 +491,14 @@ fn number(out: &mut Vec<u8>, rest: &mut &[u8], base: u32, most: usize) {
 mod tests {
     use super::*;
 
+    fn read(command: &[u8]) -> Result<Draft, String> {
+        super::read(command, &|name| match name {
+            "headers" => Ok(b"X-A: 1\r\n\n@headers: 2\n".to_vec()),
+            "itself" => Ok(b"@itself\n".to_vec()),
+            _ => Err(std::io::Error::other("not there")),
+        })
+    }
+
     #[test]
     fn commands_are_read_as_a_shell_and_curl_would() {
         for (command, method, target, body) in [
@@ -535,6 +560,11 @@ mod tests {
         assert_eq!(draft.value("x-b"), Some(""));
         assert!(!draft.has("x-c"));
         assert_eq!(draft.value("user-agent"), Some("me"));
+        let draft = read(b"curl -H @headers h").unwrap();
+        assert_eq!(
+            (draft.value("x-a"), draft.value("@headers")),
+            (Some("1"), Some("2"))
+        );
     }
 
     #[test]
@@ -548,6 +578,7 @@ mod tests {
             "curl -H nocolon h",
             "curl 'h",
             "curl -H",
+            "curl -H @itself h",
         ] {
             assert!(read(command.as_bytes()).is_err(), "{command}");
         }

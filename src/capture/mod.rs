@@ -1,4 +1,7 @@
-//! A captured request, in whatever form somebody has it.
+//! A captured request, in whatever form somebody has it: raw HTTP, an HTTP archive, or a `curl`
+//! command line.
+
+mod curl;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -6,40 +9,43 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri, Version};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::curl;
-
 /// A request as it was captured.
 #[derive(Debug)]
-pub(super) struct Capture {
-    pub(super) parts: Parts,
-    pub(super) body: Bytes,
+pub struct Capture {
+    /// Method, path, headers.
+    pub parts: Parts,
+    /// All bytes of the body.
+    pub body: Bytes,
     /// When it was sent, if the capture tells.
-    pub(super) at: Option<Timestamp>,
+    pub at: Option<Timestamp>,
     /// What the reader should know of the reading.
-    pub(super) notes: Vec<String>,
+    pub notes: Vec<String>,
 }
+
+/// Reads a file that a `curl` command names.
+pub type Files<'a> = &'a dyn Fn(&str) -> std::io::Result<Vec<u8>>;
 
 /// The parts of a request while they are gathered.
 #[derive(Debug, Default)]
-pub(super) struct Draft {
-    pub(super) method: String,
+struct Draft {
+    method: String,
     /// Path and query, or a whole URL.
-    pub(super) target: String,
-    pub(super) http10: bool,
-    pub(super) headers: Vec<(String, Vec<u8>)>,
-    pub(super) body: Vec<u8>,
-    pub(super) at: Option<Timestamp>,
-    pub(super) notes: Vec<String>,
+    target: String,
+    http10: bool,
+    headers: Vec<(String, Vec<u8>)>,
+    body: Vec<u8>,
+    at: Option<Timestamp>,
+    notes: Vec<String>,
 }
 
 impl Draft {
-    pub(super) fn has(&self, name: &str) -> bool {
+    fn has(&self, name: &str) -> bool {
         self.headers
             .iter()
             .any(|(other, _)| other.eq_ignore_ascii_case(name))
     }
 
-    pub(super) fn value(&self, name: &str) -> Option<&str> {
+    fn value(&self, name: &str) -> Option<&str> {
         let mut found = self
             .headers
             .iter()
@@ -49,7 +55,7 @@ impl Draft {
             .and_then(|(_, value)| std::str::from_utf8(value).ok())
     }
 
-    pub(super) fn push(&mut self, name: &str, value: impl Into<Vec<u8>>) {
+    fn push(&mut self, name: &str, value: impl Into<Vec<u8>>) {
         self.headers.push((name.to_owned(), value.into()));
     }
 
@@ -114,19 +120,19 @@ fn read_date(text: &str) -> Option<Timestamp> {
         .map(|zoned| zoned.timestamp())
 }
 
-/// Reads a capture of any form.
+/// Reads a capture of any form; of an archive with several requests the one of this number, from 1.
 ///
 /// # Errors
 ///
 /// What is wrong with it, for people.
-pub(super) fn read(bytes: &[u8], entry: Option<usize>) -> Result<Capture, String> {
+pub fn read(bytes: &[u8], entry: Option<usize>, files: Files<'_>) -> Result<Capture, String> {
     let start = bytes.trim_ascii_start();
     if start.is_empty() {
         return Err("there is nothing in it".into());
     }
     let command = start.strip_prefix(b"$ ").unwrap_or(start);
     if command.starts_with(b"curl ") || command.starts_with(b"curl.exe ") {
-        return curl::read(command)?.finish();
+        return curl::read(command, files)?.finish();
     }
     if start.starts_with(b"{") {
         return har(start, entry)?.finish();
@@ -305,6 +311,10 @@ fn har(bytes: &[u8], wanted: Option<usize>) -> Result<Draft, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(bytes: &[u8], entry: Option<usize>) -> Result<Capture, String> {
+        super::read(bytes, entry, &|name| Err(std::io::Error::other(name)))
+    }
 
     fn body(bytes: &[u8]) -> Vec<u8> {
         read(bytes, None).unwrap().body.to_vec()
