@@ -2,6 +2,7 @@
 #![allow(
     missing_docs,
     unreachable_pub,
+    clippy::expect_used,
     clippy::panic,
     reason = "a benchmark fails by panicking"
 )]
@@ -20,4 +21,10 @@ const MEMORY: [&str; 2] = ["duplicates_new_1m", "duplicates_copy_1m"];
 #[divan::bench(args = work::STEADY.iter().chain(&PUBLIC_KEYS).chain(&MEMORY))]
 fn part(bencher: divan::Bencher<'_, '_>, name: &str) {
     bencher.bench_local(work::work(name));
+}
+
+/// All providers, each with a route: once at start-up, and at a reload. Bar: 5 ms.
+#[divan::bench(sample_count = 50, sample_size = 1)]
+fn load_catalogue(bencher: divan::Bencher<'_, '_>) {
+    bencher.bench_local(work::work("load_catalogue"));
 }

@@ -184,6 +184,7 @@ fn next(file: &Path, entries: &[Entry]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::certificates::Certificates;
     use crate::command::delivery::{self, Wanted};
     use crate::command::test;
     use crate::config::{self, Loaded};
@@ -228,7 +229,7 @@ mod tests {
     #[test]
     fn what_is_written_for_any_provider_is_right_and_what_is_signed_for_it_passes() {
         let pairs = KeyPairs::generate().unwrap();
-        let environment = test::environment(&pairs).unwrap();
+        let environment = test::environment(&pairs, &Certificates::generate().unwrap()).unwrap();
         let (mut signed, mut refused, mut wrong) = (0, 0, Vec::new());
         for name in catalogue::names() {
             let entries = [Entry::named(name).unwrap()];

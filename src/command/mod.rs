@@ -1,6 +1,7 @@
 //! What a user types: one file per command. Results go to standard output, all else to standard
 //! error.
 
+mod certificates;
 mod check;
 mod client;
 mod delivery;

@@ -8,8 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use serde_json::Value;
 
+use super::certificates::HOST;
 use super::client;
 use super::target::Target;
 use crate::config::{Config, Environment, Listen};
@@ -22,6 +25,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// A proxy that runs until [`Rehearsal::end`].
 pub(super) struct Rehearsal {
     address: SocketAddr,
+    secure: bool,
     lines: Lines,
     stop: tokio::sync::oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
@@ -31,6 +35,7 @@ impl Rehearsal {
     /// Starts it with a configuration that listens on loopback.
     pub(super) fn start(config: Config, environment: Environment) -> Result<Self, String> {
         let lines = Lines::default();
+        let secure = config.server.tls.is_some();
         let (listening, bound) = mpsc::channel();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let control = Control {
@@ -51,6 +56,7 @@ impl Rehearsal {
         };
         Ok(Self {
             address,
+            secure,
             lines,
             stop,
             server,
@@ -61,6 +67,20 @@ impl Rehearsal {
     pub(super) fn exchange(&self, request: &[u8]) -> Result<client::Answer, String> {
         client::exchange(&Target::Tcp(vec![self.address]), request, TIMEOUT)
             .map_err(|error| error.to_string())
+    }
+
+    /// The same where the rehearsal speaks TLS: `caller` says which certificate is shown.
+    pub(super) fn exchange_as(
+        &self,
+        caller: Arc<ClientConfig>,
+        request: &[u8],
+    ) -> Result<client::Answer, String> {
+        if !self.secure {
+            return self.exchange(request);
+        }
+        let name = ServerName::try_from(HOST).map_err(|error| error.to_string())?;
+        let target = Target::Tls(vec![self.address], caller, name);
+        client::exchange(&target, request, TIMEOUT).map_err(|error| error.to_string())
     }
 
     /// Why the request with this answer was refused, as the log has it.

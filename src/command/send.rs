@@ -6,11 +6,13 @@ use std::time::Duration;
 use clap::ValueEnum;
 use jiff::Timestamp;
 
+use super::certificates::{self, Identity};
 use super::delivery::{self, Wanted};
 use super::question::question;
 use super::target::Target;
 use super::{IO, NO, Outcome, client, environment, say, serve, tell};
-use crate::route::Mode;
+use crate::config::Config;
+use crate::route::{Mode, Route};
 use crate::sign::{self, PrivateKey};
 
 /// Longer than any app should take.
@@ -33,6 +35,12 @@ pub(super) struct Arguments {
     /// The authority of the instance's certificate (PEM), for https
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// The client certificate to show (PEM, with those that vouch for it), for a route with `mtls`
+    #[arg(long, value_name = "FILE", requires = "certificate_key")]
+    certificate: Option<PathBuf>,
+    /// Its private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    certificate_key: Option<PathBuf>,
     /// The client address to claim, for an instance that trusts this host as a proxy
     #[arg(long, value_name = "IP")]
     from: Option<std::net::IpAddr>,
@@ -129,14 +137,13 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
             "this handshake is not signed: there is nothing to change",
         ));
     }
-    let authority = arguments.ca.as_deref();
-    let target = match &arguments.to {
-        Some(to) => Target::parse(to, authority),
-        None => {
-            let tls = config.server.tls.is_some();
-            Target::listener(&config.server.listen, tls, route.host.as_deref(), authority)
-        }
+    let by_certificate = certificates::wanted(plan).is_some();
+    let identity = if by_certificate {
+        identity(arguments, signed, tamper).map_err(|message| fail(&message))?
+    } else {
+        None
     };
+    let target = target(arguments, config, route, identity.as_ref());
     let target = target.map_err(|message| fail(&message))?;
     let claimed = arguments.from.map(|from| from.to_string());
     let extra: Vec<(&str, &str)> = claimed
@@ -152,17 +159,23 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
         delivery.body.len()
     ));
     let answer = client::exchange(&target, &bytes, TIMEOUT).map_err(|error| {
+        if by_certificate && tamper.is_some() {
+            say(&format!("<-- refused by TLS: {error}\n"));
+            return NO;
+        }
         tell(&format!("error: no answer from {target}: {error}"));
         IO
     })?;
-    let id = answer
-        .header("x-gatepost-request-id")
-        .unwrap_or("-")
-        .to_owned();
+    show(&answer, arguments.handshake.is_some())
+}
+
+/// Prints what came back; whether it was good.
+fn show(answer: &client::Answer, handshake: bool) -> Outcome {
+    let id = answer.header("x-gatepost-request-id").unwrap_or("-");
     let good = (200..300).contains(&answer.status);
-    let verdict = match (good, arguments.handshake) {
-        (true, None) => "forwarded",
-        (true, Some(_)) => "answered",
+    let verdict = match (good, handshake) {
+        (true, false) => "forwarded",
+        (true, true) => "answered",
         (false, _) => "refused",
     };
     say(&format!("<-- {} {verdict}, request {id}\n", answer.status));
@@ -171,4 +184,48 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
         String::from_utf8_lossy(&answer.body).trim_end()
     ));
     if good { Ok(()) } else { Err(NO) }
+}
+
+/// Where it is sent.
+fn target(
+    arguments: &Arguments,
+    config: &Config,
+    route: &Route,
+    identity: Option<&Identity>,
+) -> Result<Target, String> {
+    let authority = arguments.ca.as_deref();
+    let target = match &arguments.to {
+        Some(to) => Target::parse(to, authority, identity),
+        None => {
+            let tls = config.server.tls.is_some();
+            let host = route.host.as_deref();
+            Target::listener(&config.server.listen, tls, host, authority, identity)
+        }
+    }?;
+    if identity.is_some() && !matches!(target, Target::Tls(..)) {
+        return Err("only TLS shows a certificate: say where with `--to https://HOST:PORT`".into());
+    }
+    Ok(target)
+}
+
+/// The certificate that is shown: the user's, a stranger's, or none.
+fn identity(
+    arguments: &Arguments,
+    signed: bool,
+    tamper: Option<sign::Tamper>,
+) -> Result<Option<Identity>, String> {
+    match (certificates::genuine(tamper), &arguments.certificate) {
+        (None, _) => Ok(None),
+        (Some(false), _) => Identity::stranger().map(Some),
+        (Some(true), Some(certificate)) => {
+            let key = arguments.certificate_key.as_deref().unwrap_or(certificate);
+            Identity::read(certificate, key).map(Some)
+        }
+        // A question that is asked of nobody in particular.
+        (Some(true), None) if !signed => Ok(None),
+        (Some(true), None) => Err(
+            "this route wants a client certificate that `client_ca` vouches for: give it with `--certificate FILE --certificate-key FILE`"
+                .into(),
+        ),
+    }
 }

@@ -12,6 +12,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
+use super::certificates::{Identity, caller};
 use crate::config::Listen;
 
 /// A place that takes requests.
@@ -31,7 +32,11 @@ impl<S: Read + Write> Stream for S {}
 
 impl Target {
     /// What the user wrote: `HOST:PORT`, `http://…`, `https://…` or `unix:/path`.
-    pub(super) fn parse(text: &str, authority: Option<&Path>) -> Result<Self, String> {
+    pub(super) fn parse(
+        text: &str,
+        authority: Option<&Path>,
+        identity: Option<&Identity>,
+    ) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
             return Ok(Self::Unix(path.into()));
         }
@@ -60,7 +65,12 @@ impl Target {
         }
         if tls {
             let host = place.rsplit_once(':').map_or(&*place, |(host, _)| host);
-            Self::secure(addresses, host.trim_matches(['[', ']']), authority)
+            Self::secure(
+                addresses,
+                host.trim_matches(['[', ']']),
+                authority,
+                identity,
+            )
         } else {
             Ok(Self::Tcp(addresses))
         }
@@ -72,6 +82,7 @@ impl Target {
         tls: bool,
         host: Option<&str>,
         authority: Option<&Path>,
+        identity: Option<&Identity>,
     ) -> Result<Self, String> {
         match listen {
             Listen::Unix(path) if !tls => Ok(Self::Unix(path.clone())),
@@ -83,7 +94,7 @@ impl Target {
                 };
                 let addresses = vec![SocketAddr::new(ip, address.port())];
                 if tls {
-                    Self::secure(addresses, host.unwrap_or("localhost"), authority)
+                    Self::secure(addresses, host.unwrap_or("localhost"), authority, identity)
                 } else {
                     Ok(Self::Tcp(addresses))
                 }
@@ -98,6 +109,7 @@ impl Target {
         addresses: Vec<SocketAddr>,
         host: &str,
         authority: Option<&Path>,
+        identity: Option<&Identity>,
     ) -> Result<Self, String> {
         let Some(file) = authority else {
             return Err(
@@ -116,15 +128,10 @@ impl Target {
         if roots.is_empty() {
             return Err(wrong(&"there is no certificate in PEM in it"));
         }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let config = caller(roots, identity)?;
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| format!("`{host}` cannot be the name in a certificate"))?;
-        Ok(Self::Tls(addresses, Arc::new(config), name))
+        Ok(Self::Tls(addresses, config, name))
     }
 
     /// What stands in `Host` when nothing else is known.
@@ -212,7 +219,7 @@ mod tests {
             ("[::1]:8080", "[::1]:8080"),
             ("unix:/run/in.sock", "unix:/run/in.sock"),
         ] {
-            let target = Target::parse(text, None).unwrap();
+            let target = Target::parse(text, None, None).unwrap();
             assert_eq!(target.to_string(), expected);
         }
         for (text, part) in [
@@ -221,18 +228,19 @@ mod tests {
             ("https://127.0.0.1:1", "--ca FILE"),
             ("http://:", "no address"),
         ] {
-            let error = Target::parse(text, None).unwrap_err();
+            let error = Target::parse(text, None, None).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");
         }
-        let error = Target::parse("https://a.test:1", Some(Path::new("/not/there"))).unwrap_err();
+        let error =
+            Target::parse("https://a.test:1", Some(Path::new("/not/there")), None).unwrap_err();
         assert!(
             error.contains("names no address") || error.contains("/not/there"),
             "{error}"
         );
         let listen = Listen::Tcp("0.0.0.0:8080".parse().unwrap());
-        let target = Target::listener(&listen, false, None, None).unwrap();
+        let target = Target::listener(&listen, false, None, None, None).unwrap();
         assert_eq!(target.to_string(), "127.0.0.1:8080");
         let listen = Listen::Tcp("0.0.0.0:0".parse().unwrap());
-        assert!(Target::listener(&listen, false, None, None).is_err());
+        assert!(Target::listener(&listen, false, None, None, None).is_err());
     }
 }

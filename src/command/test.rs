@@ -1,12 +1,15 @@
 //! `gatepost test`: the `[[test]]` blocks through the real line, on throw-away secrets.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::ValueEnum as _;
 use jiff::Timestamp;
+use rustls::ClientConfig;
 use serde_json::Value;
 
+use super::certificates::{self, Certificates};
 use super::delivery::{self, Wanted};
 use super::rehearsal::Rehearsal;
 use super::send::Tamper;
@@ -37,9 +40,11 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
         NO
     };
     let pairs = KeyPairs::generate().map_err(|error| fail(error.to_string()))?;
-    let environment = environment(&pairs).map_err(|error| fail(error.to_string()))?;
+    let certificates = Certificates::generate().map_err(fail)?;
+    let environment =
+        environment(&pairs, &certificates).map_err(|error| fail(error.to_string()))?;
     let mut loaded = serve::load(path, &environment)?;
-    let config = loaded.config.take().ok_or(CONFIG)?;
+    let mut config = loaded.config.take().ok_or(CONFIG)?;
     let wanted = |case: &&Case, route: &Route| {
         let filter = arguments.filter.as_deref().unwrap_or_default();
         case.name.contains(filter) || route.name.contains(filter)
@@ -56,8 +61,8 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
             continue;
         };
         if wanted(&case, route) {
-            let bytes = prepare(path, &loaded, case, route, &pairs);
-            prepared.push((case, route.name.clone(), bytes));
+            let request = prepare(path, &loaded, case, route, &pairs, &certificates);
+            prepared.push((case, route.name.clone(), request));
         }
     }
     if prepared.is_empty() {
@@ -68,13 +73,20 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
         };
         return Err(fail(why.to_owned()));
     }
+    let asks = |route: &Route| match &route.mode {
+        Mode::Enforce(plan) | Mode::Observe(plan) => certificates::wanted(plan).is_some(),
+        Mode::Passthrough => false,
+    };
+    if config.routes.all().iter().any(asks) {
+        config.server.tls = Some(certificates.server().map_err(fail)?);
+    }
     let rehearsal = Rehearsal::start(config, environment).map_err(fail)?;
     let mut reported = Vec::new();
-    for (case, route, bytes) in &prepared {
+    for (case, route, request) in &prepared {
         let started = Instant::now();
-        let failure = match bytes {
+        let failure = match request {
             Err(message) => Some(message.clone()),
-            Ok(bytes) => judge(&rehearsal, case, bytes),
+            Ok(request) => judge(&rehearsal, case, request),
         };
         let seconds = started.elapsed().as_secs_f64();
         reported.push((*case, route, Verdict { failure, seconds }));
@@ -101,24 +113,36 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
 }
 
 /// Stands in for every secret and key, with the public halves of these.
-pub(super) fn environment(pairs: &KeyPairs) -> Result<Environment, SignError> {
+pub(super) fn environment(
+    pairs: &KeyPairs,
+    certificates: &Certificates,
+) -> Result<Environment, SignError> {
     let read = |pem: &String| PublicKey::read_all(pem.as_bytes()).ok();
     let public_keys = pairs.public()?.iter().filter_map(read).flatten().collect();
     Ok(Environment {
         inline: true,
         variables: None,
-        throw_away: Some(ThrowAway { public_keys }),
+        throw_away: Some(ThrowAway {
+            public_keys,
+            fingerprint: certificates.fingerprint(),
+        }),
     })
 }
 
-/// The bytes of a test's request.
+/// A test's request, and with which certificate it is sent.
+struct Prepared {
+    bytes: Vec<u8>,
+    caller: Arc<ClientConfig>,
+}
+
 fn prepare(
     path: &Path,
     loaded: &Loaded,
     case: &Case,
     route: &Route,
     pairs: &KeyPairs,
-) -> Result<Vec<u8>, String> {
+    certificates: &Certificates,
+) -> Result<Prepared, String> {
     let (Mode::Enforce(plan) | Mode::Observe(plan)) = &route.mode else {
         return Err("this route verifies nothing".into());
     };
@@ -146,12 +170,15 @@ fn prepare(
         (None, None) => "198.51.100.1".to_owned(),
     };
     let host = route.host.as_deref().unwrap_or("test.invalid");
-    Ok(client::wire(&request, host, &[("X-Forwarded-For", &from)]))
+    Ok(Prepared {
+        bytes: client::wire(&request, host, &[("X-Forwarded-For", &from)]),
+        caller: certificates.caller(certificates::wanted(plan), tamper)?,
+    })
 }
 
 /// Sends a test's request; what was not as expected, in words.
-fn judge(rehearsal: &Rehearsal, case: &Case, bytes: &[u8]) -> Option<String> {
-    let answer = match rehearsal.exchange(bytes) {
+fn judge(rehearsal: &Rehearsal, case: &Case, request: &Prepared) -> Option<String> {
+    let answer = match rehearsal.exchange_as(request.caller.clone(), &request.bytes) {
         Ok(answer) => answer,
         Err(error) => return Some(format!("no answer: {error}")),
     };

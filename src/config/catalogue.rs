@@ -1,22 +1,36 @@
 //! The providers that come with gatepost: one TOML file each, compiled in.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use include_dir::{Dir, include_dir};
 
 static PROVIDERS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/providers");
 
+/// The texts by name: to look for a file in the folder is to look at all of them.
+static TEXTS: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| {
+    PROVIDERS
+        .files()
+        .filter_map(|file| {
+            let name = file.path().to_str()?.strip_suffix(".toml")?;
+            Some((name, file.contents_utf8()?))
+        })
+        .collect()
+});
+
+/// A provider's name and the text of its file.
+pub fn file(name: &str) -> Option<(&'static str, &'static str)> {
+    TEXTS.get_key_value(name).map(|(name, text)| (*name, *text))
+}
+
 /// The text of a provider's file.
 pub fn text(name: &str) -> Option<&'static str> {
-    PROVIDERS.get_file(format!("{name}.toml"))?.contents_utf8()
+    file(name).map(|(_, text)| text)
 }
 
 /// The names of all providers, sorted.
 pub fn names() -> Vec<&'static str> {
-    let mut names: Vec<&str> = PROVIDERS
-        .files()
-        .filter_map(|file| file.path().to_str()?.strip_suffix(".toml"))
-        .collect();
-    names.sort_unstable();
-    names
+    TEXTS.keys().copied().collect()
 }
 
 /// The JSON Schema that a provider's bodies satisfy, where one comes with it.

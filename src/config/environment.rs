@@ -23,6 +23,8 @@ pub struct Environment {
 pub struct ThrowAway {
     /// The public halves of the key pairs, one of each kind.
     pub public_keys: Vec<PublicKey>,
+    /// The SHA-256 of the certificate that stands in for every pinned one.
+    pub fingerprint: [u8; 32],
 }
 
 impl ThrowAway {

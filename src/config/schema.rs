@@ -271,6 +271,73 @@ mod tests {
         crate::blessed::agrees("docs/sidecar.schema.json", &text());
     }
 
+    /// TOML 1.1 allows line ends and a last comma inside `{ }`; many editors know TOML 1.0 only.
+    fn keeps_to_toml_1_0(text: &str) -> bool {
+        let mut open = Vec::new();
+        let mut before = ' ';
+        let mut rest = text;
+        while let Some(next) = rest.chars().next() {
+            let length = match next {
+                '#' => rest.find('\n').unwrap_or(rest.len()),
+                '"' | '\'' => {
+                    let thrice = next.to_string().repeat(3);
+                    let mark = if rest.starts_with(&thrice) {
+                        thrice
+                    } else {
+                        next.to_string()
+                    };
+                    let inner = rest.strip_prefix(&mark).unwrap();
+                    let ends = inner.match_indices(&mark).map(|(at, _)| at);
+                    let escaped =
+                        |at: usize| next == '"' && inner.get(..at).unwrap().ends_with('\\');
+                    let end = ends.into_iter().find(|at| !escaped(*at)).unwrap();
+                    end + 2 * mark.len()
+                }
+                _ => next.len_utf8(),
+            };
+            match next {
+                '{' | '[' => open.push(next),
+                '}' if before == ',' => return false,
+                '}' | ']' => drop(open.pop()),
+                '\n' if open.last() == Some(&'{') => return false,
+                _ => {}
+            }
+            if !next.is_whitespace() && next != '#' {
+                before = next;
+            }
+            rest = rest.get(length..).unwrap();
+        }
+        true
+    }
+
+    #[test]
+    fn what_is_shipped_keeps_to_toml_1_0() {
+        for (text, good) in [
+            ("a = { b = 1, c = [\n 1,\n] } # }\n[d]", true),
+            ("a = '{\n' # {\nb = \"\\\"{\"\nc = \"\"\"\n{\"\"\"\n", true),
+            ("a = { b = 1,\n c = 2 }", false),
+            ("a = { b = 1, }", false),
+            ("a = [{\n b = 1 }]", false),
+        ] {
+            assert_eq!(keeps_to_toml_1_0(text), good, "{text}");
+        }
+        let reference = read(repository().join("sidecar.toml"));
+        assert!(keeps_to_toml_1_0(&reference));
+        let whole = whole_reference(&reference);
+        assert!(whole.contains("[[route]]") && keeps_to_toml_1_0(&whole));
+        for name in catalogue::names() {
+            assert!(keeps_to_toml_1_0(catalogue::text(name).unwrap()), "{name}");
+        }
+        for entry in std::fs::read_dir(repository().join("docs")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|ending| ending == "md") {
+                for block in blocks(&read(path.clone())) {
+                    assert!(keeps_to_toml_1_0(block), "{}: {block}", path.display());
+                }
+            }
+        }
+    }
+
     #[test]
     fn every_section_has_a_name_of_its_own() {
         let names: BTreeSet<String> = sections().into_iter().map(name).collect();

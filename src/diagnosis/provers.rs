@@ -9,11 +9,12 @@ use crate::verify::signed::{Prover, Signature};
 use crate::verify::template::{Constants, Template};
 use crate::verify::{Hash, Held, Ring};
 
-const HASHES: [(Hash, &str); 4] = [
+const HASHES: [(Hash, &str); 5] = [
     (Hash::Sha256, "sha256"),
     (Hash::Sha1, "sha1"),
     (Hash::Sha512, "sha512"),
     (Hash::Sha384, "sha384"),
+    (Hash::Md5, "md5"),
 ];
 
 /// Hash, algorithm, salt, and whether it is keyed.

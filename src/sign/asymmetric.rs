@@ -188,7 +188,7 @@ impl PrivateKey {
     fn pkcs1(&self, hash: Hash, message: &[u8]) -> Result<Vec<u8>, SignError> {
         let key = self.rsa.clone().ok_or(FAILED)?;
         Ok(match hash {
-            Hash::Sha1 => pkcs1v15::SigningKey::<Sha1>::new(key)
+            Hash::Md5 | Hash::Sha1 => pkcs1v15::SigningKey::<Sha1>::new(key)
                 .sign(message)
                 .to_vec(),
             Hash::Sha256 => pkcs1v15::SigningKey::<Sha256>::new(key)
@@ -213,9 +213,11 @@ impl PrivateKey {
         };
         let random = &mut Random;
         Ok(match hash {
-            Hash::Sha1 | Hash::Sha256 => pss::SigningKey::<Sha256>::new_with_salt_len(key, length)
-                .sign_with_rng(random, message)
-                .to_vec(),
+            Hash::Md5 | Hash::Sha1 | Hash::Sha256 => {
+                pss::SigningKey::<Sha256>::new_with_salt_len(key, length)
+                    .sign_with_rng(random, message)
+                    .to_vec()
+            }
             Hash::Sha384 => pss::SigningKey::<Sha384>::new_with_salt_len(key, length)
                 .sign_with_rng(random, message)
                 .to_vec(),

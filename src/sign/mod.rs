@@ -139,9 +139,11 @@ impl Signer<'_> {
             }
             Step::HttpSignature(step) => self.http_signature(step),
             Step::Jwt(step) => self.token(step),
-            Step::Mtls(_) => Err(SignError(
-                "the connection's certificate proves it, and this command has none: send it with curl --cert",
-            )),
+            // The connection proves it: who opens it has to see to the certificate.
+            Step::Mtls(_) => {
+                let _ = self.tampers(Tamper::Key) || self.tampers(Tamper::Signature);
+                Ok(())
+            }
             Step::Signature(step) => match &step.for_each {
                 None => self.signature(step),
                 Some(pointer) => self.each(pointer, |one| one.signature(step)),
@@ -317,8 +319,9 @@ impl Signer<'_> {
 }
 
 const NONE_IN_FORCE: SignError = SignError("no secret of this route is in force now");
-const NEEDS_PRIVATE_KEY: SignError =
-    SignError("this scheme signs with a private key: give the one of a test key pair");
+const NEEDS_PRIVATE_KEY: SignError = SignError(
+    "this scheme signs with a private key: give the one of a test key pair, with `--private-key FILE`",
+);
 
 fn first(
     secrets: &Ring<crate::secret::Secret>,

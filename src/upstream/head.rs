@@ -79,7 +79,8 @@ fn parse(buffer: &mut BytesMut) -> Result<Option<Response<()>>, Malformed> {
         _ => Version::HTTP_10,
     };
     let headers = response.headers_mut();
-    headers.reserve(parsed.headers.len());
+    // With room for the request id, which is added.
+    headers.reserve(parsed.headers.len() + 2);
     for line in parsed.headers.iter() {
         let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| Malformed)?;
         let value = HeaderValue::from_bytes(line.value).map_err(|_| Malformed)?;

@@ -71,12 +71,12 @@ impl Algorithm {
             Self::EcdsaP256Sha256 => "ecdsa-p256-sha256",
             Self::EcdsaP384Sha384 => "ecdsa-p384-sha384",
             Self::Ed25519 => "ed25519",
-            Self::RsaPkcs1(Hash::Sha1) => "rsa-pkcs1-sha1",
+            // The grammar has no RSA with MD5, and no PSS with SHA-1.
+            Self::RsaPkcs1(Hash::Md5 | Hash::Sha1) => "rsa-pkcs1-sha1",
             Self::RsaPkcs1(Hash::Sha256) => "rsa-pkcs1-sha256",
             Self::RsaPkcs1(Hash::Sha384) => "rsa-pkcs1-sha384",
             Self::RsaPkcs1(Hash::Sha512) => "rsa-pkcs1-sha512",
-            // The grammar has no PSS with SHA-1.
-            Self::RsaPss(Hash::Sha1 | Hash::Sha256) => "rsa-pss-sha256",
+            Self::RsaPss(Hash::Md5 | Hash::Sha1 | Hash::Sha256) => "rsa-pss-sha256",
             Self::RsaPss(Hash::Sha384) => "rsa-pss-sha384",
             Self::RsaPss(Hash::Sha512) => "rsa-pss-sha512",
         }
@@ -213,7 +213,7 @@ impl Signed {
         let hashed = hasher.finish();
         let (hashed, kind) = match (algorithm, algorithm.hash()?) {
             (Algorithm::EcdsaP256Sha1, _) => (sha1_as_sha256(&hashed), &digest::SHA256),
-            (_, Hash::Sha1) => (hashed, &digest::SHA1_FOR_LEGACY_USE_ONLY),
+            (_, Hash::Md5 | Hash::Sha1) => (hashed, &digest::SHA1_FOR_LEGACY_USE_ONLY),
             (_, Hash::Sha256) => (hashed, &digest::SHA256),
             (_, Hash::Sha384) => (hashed, &digest::SHA384),
             (_, Hash::Sha512) => (hashed, &digest::SHA512),
@@ -233,7 +233,7 @@ pub fn sha1_as_sha256(hashed: &[u8]) -> Vec<u8> {
 
 fn pkcs1(hash: Hash) -> &'static RsaParameters {
     match hash {
-        Hash::Sha1 => &signature::RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
+        Hash::Md5 | Hash::Sha1 => &signature::RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
         Hash::Sha256 => &RSA_PKCS1_2048_8192_SHA256,
         Hash::Sha384 => &RSA_PKCS1_2048_8192_SHA384,
         Hash::Sha512 => &RSA_PKCS1_2048_8192_SHA512,
@@ -255,7 +255,7 @@ fn pss(hash: Hash, salt: RsaPssSaltLength) -> &'static RsaParameters {
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     kept.entry((hash.length(), number)).or_insert_with(|| {
         let base = match hash {
-            Hash::Sha1 | Hash::Sha256 => RSA_PSS_2048_8192_SHA256,
+            Hash::Md5 | Hash::Sha1 | Hash::Sha256 => RSA_PSS_2048_8192_SHA256,
             Hash::Sha384 => RSA_PSS_2048_8192_SHA384,
             Hash::Sha512 => RSA_PSS_2048_8192_SHA512,
         };

@@ -1,12 +1,16 @@
 //! The hashes that signatures are made over, plain and keyed.
 
 use hmac::{Hmac, Mac as _};
+use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 /// A hash function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hash {
+    /// MD5 (RFC 1321): two texts with the same hash can be made. Only with a secret, and only where a
+    /// provider's accounts begin with it.
+    Md5,
     /// SHA-1 (RFC 3174): only where a provider offers nothing else.
     Sha1,
     /// SHA-256 (FIPS 180-4).
@@ -21,6 +25,7 @@ impl Hash {
     /// Bytes of output.
     pub const fn length(self) -> usize {
         match self {
+            Self::Md5 => 16,
             Self::Sha1 => 20,
             Self::Sha256 => 32,
             Self::Sha384 => 48,
@@ -39,6 +44,8 @@ impl Hash {
 /// A plain hash being computed.
 #[derive(Debug, Clone)]
 pub enum Hasher {
+    /// MD5.
+    Md5(Md5),
     /// SHA-1.
     Sha1(Sha1),
     /// SHA-256.
@@ -53,6 +60,7 @@ impl Hasher {
     /// Starts a hash of nothing.
     pub fn new(hash: Hash) -> Self {
         match hash {
+            Hash::Md5 => Self::Md5(Md5::new()),
             Hash::Sha1 => Self::Sha1(Sha1::new()),
             Hash::Sha256 => Self::Sha256(Sha256::new()),
             Hash::Sha384 => Self::Sha384(Sha384::new()),
@@ -63,6 +71,7 @@ impl Hasher {
     /// Appends bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match self {
+            Self::Md5(state) => state.update(bytes),
             Self::Sha1(state) => state.update(bytes),
             Self::Sha256(state) => state.update(bytes),
             Self::Sha384(state) => state.update(bytes),
@@ -73,6 +82,7 @@ impl Hasher {
     /// The hash of all that was appended.
     pub fn finish(self) -> Vec<u8> {
         match self {
+            Self::Md5(state) => state.finalize().to_vec(),
             Self::Sha1(state) => state.finalize().to_vec(),
             Self::Sha256(state) => state.finalize().to_vec(),
             Self::Sha384(state) => state.finalize().to_vec(),
@@ -85,6 +95,8 @@ impl Hasher {
 /// the key schedule is paid once.
 #[derive(Debug, Clone)]
 pub enum Mac {
+    /// HMAC-MD5.
+    Md5(Hmac<Md5>),
     /// HMAC-SHA-1.
     Sha1(Hmac<Sha1>),
     /// HMAC-SHA-256.
@@ -100,6 +112,7 @@ impl Mac {
     /// an empty key is refused where secrets are loaded.
     pub fn new(hash: Hash, key: &[u8]) -> Option<Self> {
         Some(match hash {
+            Hash::Md5 => Self::Md5(Hmac::new_from_slice(key).ok()?),
             Hash::Sha1 => Self::Sha1(Hmac::new_from_slice(key).ok()?),
             Hash::Sha256 => Self::Sha256(Hmac::new_from_slice(key).ok()?),
             Hash::Sha384 => Self::Sha384(Hmac::new_from_slice(key).ok()?),
@@ -110,6 +123,7 @@ impl Mac {
     /// Appends bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match self {
+            Self::Md5(state) => state.update(bytes),
             Self::Sha1(state) => state.update(bytes),
             Self::Sha256(state) => state.update(bytes),
             Self::Sha384(state) => state.update(bytes),
@@ -120,6 +134,7 @@ impl Mac {
     /// Its hash.
     pub const fn hash(&self) -> Hash {
         match self {
+            Self::Md5(_) => Hash::Md5,
             Self::Sha1(_) => Hash::Sha1,
             Self::Sha256(_) => Hash::Sha256,
             Self::Sha384(_) => Hash::Sha384,
@@ -130,6 +145,7 @@ impl Mac {
     /// The MAC of all that was appended. Compare it in constant time only.
     pub fn finish(self) -> Vec<u8> {
         match self {
+            Self::Md5(state) => state.finalize().into_bytes().to_vec(),
             Self::Sha1(state) => state.finalize().into_bytes().to_vec(),
             Self::Sha256(state) => state.finalize().into_bytes().to_vec(),
             Self::Sha384(state) => state.finalize().into_bytes().to_vec(),

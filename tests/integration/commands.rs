@@ -212,6 +212,13 @@ fn the_catalogue_is_shown() {
         said.lines()
             .any(|line| line.starts_with("prelude_session "))
     );
+    let said = text(&gatepost(&["providers", "ed25519", "documented"]));
+    assert!(
+        said.lines()
+            .any(|line| line.starts_with("integrated_finance ")),
+        "{said}"
+    );
+    assert!(!said.contains("\nprelude "), "{said}");
     let output = gatepost(&["providers", "preluds"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output).contains("did you mean `prelude`?"));

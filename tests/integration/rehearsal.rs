@@ -199,3 +199,57 @@ fn other_commands_do_not_need_what_tests_name() {
     let output = setup.run(&["check"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
+
+/// Certificates are made for the tests: with the names that a step wants, a stranger's, or none.
+#[test]
+fn routes_by_client_certificate_are_tried_with_throw_away_ones() {
+    let toml = r#"
+[[route]]
+path = "/names"
+verify = [{ scheme = "mtls", san_dns = ["hooks.example.com", "b.example"], san_uri = "spiffe://example/hooks", fingerprint = "5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f" }]
+[[route]]
+path = "/pinned"
+verify = [
+  { scheme = "mtls", fingerprint = "5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f" },
+  { scheme = "hmac", header = "X-Sig" },
+]
+secret = { env = "NOT_SET" }
+[[test]]
+route = "/names"
+expect = { headers = { X-Gatepost-Verified-By = "mtls", X-Gatepost-Key = "hooks.example.com" } }
+[[test]]
+route = "/names"
+request = { tamper = "key" }
+expect = "certificate_wrong"
+[[test]]
+route = "/names"
+request = { tamper = "missing" }
+expect = "certificate_missing"
+[[test]]
+route = "/pinned"
+expect = { headers = { X-Gatepost-Verified-By = "mtls, hmac-sha256" } }
+[[test]]
+route = "/pinned"
+request = { tamper = "body" }
+expect = "signature_mismatch"
+[[test]]
+route = "/pinned"
+request = { tamper = "missing" }
+expect = "certificate_missing"
+[[test]]
+name = "a neighbour without"
+route = "/acme"
+request = { headers = { X-Tenant = "7" } }
+[[test]]
+name = "a body that no certificate covers"
+route = "/names"
+request = { tamper = "body" }
+"#;
+    let (output, said, _) = test(toml, &[]);
+    assert!(said.contains("\n7 passed, 1 failed\n"), "{said}");
+    assert!(
+        said.contains("cannot be sent: nothing of this scheme covers the body"),
+        "{said}"
+    );
+    assert_eq!(output.status.code(), Some(1), "{said}");
+}

@@ -60,6 +60,7 @@ pub fn hmac(hash: &str, key: &[u8], message: &[u8]) -> Vec<u8> {
         }};
     }
     match hash {
+        "md5" => of!(md5::Md5),
         "sha1" => of!(sha1::Sha1),
         "sha256" => of!(sha2::Sha256),
         "sha384" => of!(sha2::Sha384),
@@ -71,6 +72,7 @@ pub fn hmac(hash: &str, key: &[u8], message: &[u8]) -> Vec<u8> {
 /// A plain hash by its name.
 pub fn digest(hash: &str, message: &[u8]) -> Vec<u8> {
     match hash {
+        "md5" => md5::Md5::digest(message).to_vec(),
         "sha1" => sha1::Sha1::digest(message).to_vec(),
         "sha256" => sha2::Sha256::digest(message).to_vec(),
         "sha384" => sha2::Sha384::digest(message).to_vec(),

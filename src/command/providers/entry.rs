@@ -44,11 +44,9 @@ impl Entry {
     /// The provider of this name; `None` when there is none, or its file is broken, which a test
     /// prevents.
     pub(in crate::command) fn named(name: &str) -> Option<Self> {
-        let name = catalogue::names()
-            .into_iter()
-            .find(|known| *known == name)?;
+        let (name, text) = catalogue::file(name)?;
         let mut files = Files::new();
-        let id = files.add(name, catalogue::text(name)?);
+        let id = files.add(name, text);
         let (keys, syntax) = tree::parse(&files, id);
         let mut problems = Problems::new();
         problems.extend(syntax);

@@ -11,12 +11,12 @@ pub(super) use route::ready;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// A name, to see all of that provider; or what to look for in the table
-    search: Option<String>,
+    /// A name, to see all of that provider; or the words to look for in the table
+    words: Vec<String>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
-    let search = arguments.search.as_deref().unwrap_or_default();
+    let search = &*arguments.words.join(" ");
     if let Some(entry) = Entry::named(search) {
         one(&entry);
         return Ok(());

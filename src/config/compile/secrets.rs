@@ -118,7 +118,7 @@ impl Compiler<'_> {
             let Some(raw) = self.source(source) else {
                 continue;
             };
-            if let Some(ThrowAway { public_keys }) = &self.environment.throw_away {
+            if let Some(ThrowAway { public_keys, .. }) = &self.environment.throw_away {
                 let keys = public_keys.iter().cloned();
                 found.extend(keys.map(|key| (source, raw.with(key))));
                 continue;

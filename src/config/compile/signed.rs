@@ -26,8 +26,18 @@ impl Compiler<'_> {
         } else {
             None
         };
+        if hash == Hash::Md5 && message.is_some() && !keyed {
+            self.problems.error(
+                table.get("hash").map_or(table.span, |hash| hash.span),
+                "anybody can make two messages with the same MD5",
+                "proves nothing",
+                "take `sha256`; md5 is for messages that hold the {secret}",
+            );
+            return None;
+        }
         let prover = Prover::Digest { hash, secrets };
         let label = match hash {
+            Hash::Md5 => "digest-md5",
             Hash::Sha1 => "digest-sha1",
             Hash::Sha256 => "digest-sha256",
             Hash::Sha384 => "digest-sha384",
@@ -46,6 +56,7 @@ impl Compiler<'_> {
             .filter_map(|held| Some(held.with(MacKey::new(hash, held.key.clone())?)))
             .collect();
         let label = match hash {
+            Hash::Md5 => "hmac-md5",
             Hash::Sha1 => "hmac-sha1",
             Hash::Sha256 => "hmac-sha256",
             Hash::Sha384 => "hmac-sha384",

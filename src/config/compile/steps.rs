@@ -259,6 +259,7 @@ impl Compiler<'_> {
 
 pub(super) fn hash(table: &Table) -> Hash {
     match table.text("hash") {
+        Some("md5") => Hash::Md5,
         Some("sha1") => Hash::Sha1,
         Some("sha384") => Hash::Sha384,
         Some("sha512") => Hash::Sha512,

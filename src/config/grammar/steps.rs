@@ -137,7 +137,7 @@ static DIGEST: Section = Section {
     name: "digest",
     doc: "A hash of the message. Without {secret} in `message` anyone can compute it.",
     keys: &[
-        SCHEME, HASH, HEADERS, QUERY, JSON, FORM, FOR_EACH, FORMAT, GROUPS, ENCODING, KEY_ID,
+        SCHEME, MAC_HASH, HEADERS, QUERY, JSON, FORM, FOR_EACH, FORMAT, GROUPS, ENCODING, KEY_ID,
         MESSAGE, TIME, TOLERANCE, SECRET,
     ],
     choice: PLACE,
@@ -148,7 +148,7 @@ static HMAC: Section = Section {
     doc: "A keyed hash of the message (RFC 2104).",
     keys: &[
         SCHEME,
-        HASH,
+        MAC_HASH,
         HEADERS,
         QUERY,
         JSON,
@@ -449,6 +449,12 @@ const SECRET_PREFIX: Key = key(
     Kind::Text,
     "",
     "Taken off the secret, where it stands, before it is decoded.",
+);
+const MAC_HASH: Key = key(
+    "hash",
+    Kind::OneOf(&["sha256", "sha1", "sha384", "sha512", "md5"]),
+    "sha256",
+    "The hash; md5 only with a secret, and only where the provider offers nothing else.",
 );
 pub(super) const HASH: Key = key(
     "hash",

@@ -188,7 +188,7 @@ fn sorted_forms() {
 fn canonical_queries() {
     // Atlassian's "Query string hash" for Bitbucket, and one computed with Python.
     let qsh = "accept_weak = true\nmethods = ['GET', 'POST']\nverify = [{ scheme = 'digest', header = 'X-Qsh', \
-        message = '{method|upper}&{path}&{query|without:jwt|encoded|sorted|grouped:,|joined:=:&}' }]";
+        message = '{method|upper}&{path}&{query|without:jwt|sorted|encoded|grouped:,|joined:=:&}' }]";
     for (method, target, hash) in [
         (
             "GET",
@@ -199,6 +199,12 @@ fn canonical_queries() {
             "POST",
             "/hook?c=&a=3&jwt=x&b=+x&a=1,2",
             "03ec319c2065814ef3159b112225ae1297455dcb667933ab5658a25253ab7cf0",
+        ),
+        // Sorted as they are, not as they are written: GET&/p&r=.,%2F
+        (
+            "GET",
+            "/p?r=/&r=.",
+            "5cbf5a5d98e5902d743e7df3092f20c66fcac5f2fba8865e564226d580fdadd7",
         ),
     ] {
         let delivery = request(method, target, &[("x-qsh", hash)], b"");

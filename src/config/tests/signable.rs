@@ -146,7 +146,7 @@ fn every_shape_of_the_grammar() {
             true,
         ),
         (
-            "scheme = 'jwt', query = 'jwt', algorithms = ['HS256'], body_hash = { claim = 'qsh', message = '{method}&{path}&{query|without:jwt|encoded|sorted|grouped:,|joined:=:&}' }",
+            "scheme = 'jwt', query = 'jwt', algorithms = ['HS256'], body_hash = { claim = 'qsh', message = '{method}&{path}&{query|without:jwt|sorted|encoded|grouped:,|joined:=:&}' }",
             false,
             true,
         ),

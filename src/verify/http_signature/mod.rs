@@ -42,7 +42,7 @@ pub struct HttpSignature {
     pub components: Vec<Component>,
     /// The application the signature must be for, where that is told.
     pub tag: Option<String>,
-    /// How far `created` may be from now, both ways.
+    /// How far `created` may be from now, both ways; without it, how long until `expires`.
     pub tolerance: Duration,
     /// The algorithm's name in RFC 9421 §6.2: nothing in a request chooses it.
     pub algorithm: &'static str,
@@ -176,6 +176,10 @@ impl HttpSignature {
                 if age < tolerance.saturating_neg() {
                     return Err(Rejection::TimestampInFuture);
                 }
+            }
+            // It tells no age, so it must not last longer than one that does.
+            (None, Some(expires)) if age(expires)? < tolerance.saturating_neg() => {
+                return Err(Rejection::TimestampInFuture);
             }
             (None, Some(_)) => {}
         }

@@ -5,7 +5,7 @@ use crate::harness::{Delivery, Upstream};
 use crate::signing::{self, base64, base64_bare, base64url, base64url_padded, digest, hex, hmac};
 
 const BODY: &[u8] = b"{\"type\":\"ping\"}\r\n\x00\xff";
-const HASHES: [&str; 4] = ["sha1", "sha256", "sha384", "sha512"];
+const HASHES: [&str; 5] = ["md5", "sha1", "sha256", "sha384", "sha512"];
 
 fn encoded(encoding: &str, bytes: &[u8]) -> String {
     match encoding {

@@ -198,3 +198,98 @@ fn where_certificates_are_optional_only_mtls_routes_need_one() {
     }
     assert_eq!(ask(&gate, &authority, None, "/dns"), Some(401));
 }
+
+#[test]
+fn send_shows_a_certificate() {
+    let app = Upstream::recording();
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let (server, server_key) = authority.issue("127.0.0.1");
+    let with = |tls: &str| {
+        let mut setup = setup(
+            &app,
+            &authority,
+            tls,
+            &[("/dns", "{ scheme = \"mtls\", san_dns = \"a.example\" }")],
+        )
+        .file("tls.pem", server.pem())
+        .file("tls.key", server_key.serialize_pem());
+        for (file, authority, name) in [
+            ("good", &authority, "a.example"),
+            ("other", &authority, "b.example"),
+            ("stranger", &stranger, "a.example"),
+        ] {
+            let (certificate, key) = certificate(authority, &[name], &[]);
+            setup = setup
+                .file(&format!("{file}.pem"), certificate.pem())
+                .file(&format!("{file}.key"), key.serialize_pem());
+        }
+        setup
+    };
+    let required = with("").start();
+    let optional = with("client_certificate = \"optional\"").start();
+    let caller = with("");
+    for (gate, certificate, tamper, code, part) in [
+        (&required, Some("good"), None, 0, "<-- 200 forwarded"),
+        (
+            &required,
+            Some("good"),
+            Some("key"),
+            1,
+            "<-- refused by TLS",
+        ),
+        (
+            &required,
+            Some("good"),
+            Some("missing"),
+            1,
+            "<-- refused by TLS",
+        ),
+        (
+            &required,
+            Some("good"),
+            Some("body"),
+            1,
+            "nothing of this scheme covers the body",
+        ),
+        (
+            &required,
+            Some("good"),
+            Some("time"),
+            1,
+            "nothing of that kind",
+        ),
+        (&required, Some("other"), None, 1, "<-- 401 refused"),
+        (&required, Some("stranger"), None, 74, "no answer from"),
+        (&required, None, None, 1, "--certificate FILE"),
+        (&optional, Some("good"), None, 0, "<-- 200 forwarded"),
+        (&optional, None, Some("missing"), 1, "<-- 401 refused"),
+        (&optional, None, Some("signature"), 1, "<-- refused by TLS"),
+    ] {
+        let to = format!("https://{}", gate.address);
+        let mut words = vec!["send", "/dns", "--to", &to, "--ca", "ca.pem"];
+        let files = certificate.map(|name| [format!("{name}.pem"), format!("{name}.key")]);
+        if let Some([pem, key]) = &files {
+            words.extend(["--certificate", pem, "--certificate-key", key]);
+        }
+        words.extend(tamper.map(|with| ["--tamper", with]).into_iter().flatten());
+        let output = caller.run(&words);
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        let what = format!("{certificate:?} {tamper:?}: {said}");
+        assert_eq!(output.status.code(), Some(code), "{what}");
+        assert!(said.contains(part), "{part}: {what}");
+    }
+    assert_eq!(app.requests().len(), 2);
+    let words = [
+        "send",
+        "/dns",
+        "--to",
+        "127.0.0.1:1",
+        "--certificate",
+        "good.pem",
+        "--certificate-key",
+        "good.key",
+    ];
+    let output = caller.run(&words);
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(said.contains("only TLS shows a certificate"), "{said}");
+}
