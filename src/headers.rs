@@ -150,38 +150,42 @@ pub fn is_canonical(name: &str) -> bool {
     name.bytes().all(plain)
 }
 
-/// Removes everything a client could use to speak in gatepost's or a proxy's name.
+/// What is left of a client's headers when everything is removed by which it could speak in
+/// gatepost's or a proxy's name, and what is written afresh: the host, and the cookies.
 ///
-/// What `Connection` names goes first, so that nobody can nominate a header of ours away after it
-/// was written. Host and Content-Length cannot be nominated: they are written afresh anyway.
-pub fn strip_inbound(headers: &mut HeaderMap, names: &Names, cloudevents: bool) {
-    remove_nominated(headers);
-    let doomed = |name: &HeaderName| {
-        let name = canonical(name.as_str());
-        name.starts_with(&*names.prefix)
-            || is_hop(&name)
-            || is_override(&name)
-            || (cloudevents && name.starts_with("ce-"))
-    };
-    remove_where(headers, doomed);
-    join_cookies(headers);
+/// What `Connection` names goes too, but for what is none of its business.
+pub fn kept<'h>(
+    headers: &'h HeaderMap,
+    names: &Names,
+    cloudevents: bool,
+) -> impl Iterator<Item = (&'h HeaderName, &'h HeaderValue)> {
+    let nominated = nominated(headers);
+    headers.iter().filter(move |(name, _)| {
+        let stays = || {
+            let name = canonical(name.as_str());
+            !(name.starts_with(&*names.prefix)
+                || is_hop(&name)
+                || is_override(&name)
+                || (cloudevents && name.starts_with("ce-")))
+        };
+        !nominated.contains(name) && **name != HOST && **name != COOKIE && stays()
+    })
 }
 
-/// HTTP/2 may send one cookie per line; HTTP/1 has one line (RFC 9113 §8.2.3).
-fn join_cookies(headers: &mut HeaderMap) {
-    if !headers.contains_key(COOKIE) {
-        return;
+/// The cookies, unless `Connection` names them. HTTP/2 may send one per line; HTTP/1 has one line
+/// (RFC 9113 §8.2.3).
+pub fn cookies(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut lines = headers.get_all(COOKIE).iter();
+    let first = lines.next()?;
+    if nominated(headers).contains(&COOKIE) {
+        return None;
     }
-    let lines: Vec<&[u8]> = headers
-        .get_all(COOKIE)
-        .iter()
-        .map(HeaderValue::as_bytes)
-        .collect();
-    if lines.len() > 1
-        && let Ok(joined) = HeaderValue::from_bytes(&lines.join(&b"; "[..]))
-    {
-        headers.insert(COOKIE, joined);
+    let mut joined = first.as_bytes().to_vec();
+    for line in lines {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(line.as_bytes());
     }
+    HeaderValue::try_from(joined).ok()
 }
 
 /// Whether the nearest hop says the client came over TLS. Only a trusted proxy may be asked. Of a
@@ -198,27 +202,23 @@ pub fn claims_tls(headers: &HeaderMap) -> bool {
 
 /// Removes hop-by-hop names from an answer of the app.
 pub fn strip_outbound(headers: &mut HeaderMap) {
-    remove_nominated(headers);
+    for name in nominated(headers) {
+        headers.remove(name);
+    }
     // The length of the answer stays: it tells a HEAD or a streamed body apart.
     remove_where(headers, |name| {
-        *name != CONTENT_LENGTH && is_hop(name.as_str())
+        *name != CONTENT_LENGTH && is_hop(&canonical(name.as_str()))
     });
 }
 
-fn remove_nominated(headers: &mut HeaderMap) {
-    if !headers.contains_key(CONNECTION) {
-        return;
-    }
-    let nominated: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
+/// What `Connection` names (RFC 9110 §7.6.1).
+fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
+    let lines = headers.get_all(CONNECTION).iter();
+    lines
         .flat_map(|line| line.as_bytes().split(|b| *b == b','))
         .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
         .filter(|name| *name != HOST && *name != CONTENT_LENGTH && *name != UPGRADE)
-        .collect();
-    for name in nominated {
-        headers.remove(name);
-    }
+        .collect()
 }
 
 fn remove_where(headers: &mut HeaderMap, doomed: impl Fn(&HeaderName) -> bool) {
@@ -233,25 +233,12 @@ fn remove_where(headers: &mut HeaderMap, doomed: impl Fn(&HeaderName) -> bool) {
     }
 }
 
-/// Writes the `X-Forwarded-*` family for the client that was found.
-pub fn write_forwarded(
-    headers: &mut HeaderMap,
-    address: HeaderValue,
-    secure: bool,
-    host: Option<&HeaderValue>,
-) {
-    const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-    const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-    const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-    headers.insert(FOR, address);
-    headers.insert(
-        PROTO,
-        HeaderValue::from_static(if secure { "https" } else { "http" }),
-    );
-    if let Some(host) = host.filter(|host| !host.is_empty()) {
-        headers.insert(FORWARDED_HOST, host.clone());
-    }
-}
+/// The client address, for the app.
+pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// Whether the client came over TLS, for the app.
+pub const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// The host the client asked for, for the app.
+pub const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// An address as a header value.
 pub fn address_value(address: IpAddr) -> HeaderValue {
@@ -303,8 +290,10 @@ mod tests {
         for (name, value) in lines {
             headers.append(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
         }
-        strip_inbound(&mut headers, &Names::new("X-Gatepost-").unwrap(), false);
-        headers.keys().map(ToString::to_string).collect()
+        let names = Names::new("X-Gatepost-").unwrap();
+        kept(&headers, &names, false)
+            .map(|(name, _)| name.to_string())
+            .collect()
     }
 
     #[test]
@@ -349,14 +338,14 @@ mod tests {
     }
 
     #[test]
-    fn what_connection_names_is_removed_but_not_the_host() {
+    fn what_connection_names_is_removed() {
         let left = stripped(&[
             ("connection", "close, X-Secret , host"),
             ("x-secret", "1"),
             ("host", "a"),
             ("x-other", "1"),
         ]);
-        assert_eq!(left, ["host", "x-other"]);
+        assert_eq!(left, ["x-other"]);
     }
 
     #[test]
@@ -365,9 +354,9 @@ mod tests {
         for value in ["a=1", "b=2", "c=3"] {
             headers.append(COOKIE, HeaderValue::from_static(value));
         }
-        strip_inbound(&mut headers, &Names::new("X-Gatepost-").unwrap(), false);
-        let lines: Vec<_> = headers.get_all(COOKIE).iter().collect();
-        assert_eq!(lines, ["a=1; b=2; c=3"]);
+        assert_eq!(cookies(&headers).unwrap(), "a=1; b=2; c=3");
+        headers.insert(CONNECTION, HeaderValue::from_static("cookie"));
+        assert_eq!(cookies(&headers), None);
     }
 
     #[test]

@@ -1,12 +1,15 @@
-//! A stream socket of either kind, with bytes that were read from it already.
+//! A stream socket of either kind, with bytes that were read from it already, and a limit to how
+//! long the other end may take nothing of what is written.
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{Instant, Sleep};
 
 /// A connected socket.
 #[derive(Debug)]
@@ -14,6 +17,16 @@ pub struct Socket {
     /// What was read to find out what speaks, and has to be read again.
     prefix: Bytes,
     kind: Kind,
+    stall: Option<Stall>,
+}
+
+/// How long a write may wait for the other end.
+#[derive(Debug)]
+struct Stall {
+    limit: Duration,
+    /// There once a write has had to wait: most never do.
+    timer: Option<Pin<Box<Sleep>>>,
+    waiting: bool,
 }
 
 #[derive(Debug)]
@@ -23,6 +36,34 @@ enum Kind {
 }
 
 impl Socket {
+    /// Breaks the connection when a write has waited so long.
+    #[must_use]
+    pub fn with_stall(mut self, limit: Duration) -> Self {
+        self.stall = Some(Stall {
+            limit,
+            timer: None,
+            waiting: false,
+        });
+        self
+    }
+
+    /// The outcome of a write, or the end of the patience with it.
+    fn timed(
+        &mut self,
+        context: &mut Context<'_>,
+        outcome: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let Some(stall) = &mut self.stall else {
+            return outcome;
+        };
+        if outcome.is_ready() {
+            stall.waiting = false;
+            return outcome;
+        }
+        ready!(stall.poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
     /// Puts bytes back in front of what will be read.
     #[must_use]
     pub fn with_prefix(mut self, prefix: Bytes) -> Self {
@@ -36,11 +77,28 @@ impl Socket {
     }
 }
 
+impl Stall {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let limit = self.limit;
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        if !std::mem::replace(&mut self.waiting, true) {
+            let Some(deadline) = Instant::now().checked_add(limit) else {
+                return Poll::Pending;
+            };
+            timer.as_mut().reset(deadline);
+        }
+        timer.as_mut().poll(context)
+    }
+}
+
 impl From<TcpStream> for Socket {
     fn from(stream: TcpStream) -> Self {
         Self {
             prefix: Bytes::new(),
             kind: Kind::Tcp(stream),
+            stall: None,
         }
     }
 }
@@ -50,6 +108,7 @@ impl From<UnixStream> for Socket {
         Self {
             prefix: Bytes::new(),
             kind: Kind::Unix(stream),
+            stall: None,
         }
     }
 }
@@ -84,7 +143,8 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        delegate!(self, poll_write, context, bytes)
+        let outcome = delegate!(self, poll_write, context, bytes);
+        self.timed(context, outcome)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -100,7 +160,8 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        delegate!(self, poll_write_vectored, context, slices)
+        let outcome = delegate!(self, poll_write_vectored, context, slices);
+        self.timed(context, outcome)
     }
 
     fn is_write_vectored(&self) -> bool {

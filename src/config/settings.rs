@@ -119,6 +119,10 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// Time for a body.
     pub body_timeout: Duration,
+    /// How long a caller may take nothing of its answer.
+    pub send_timeout: Duration,
+    /// How long a connection may wait for its next request.
+    pub idle_timeout: Duration,
     /// Most connections.
     pub connections: usize,
     /// Most requests at once.

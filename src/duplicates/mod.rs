@@ -112,6 +112,14 @@ impl Store {
         }
     }
 
+    /// [`Self::claim`] where no other process has to be asked.
+    pub fn claim_at_once(&self, event: Fingerprint) -> Option<Standing> {
+        match self {
+            Self::Memory(memory) => Some(claimed(memory, event)),
+            Self::Redis(_) => None,
+        }
+    }
+
     /// Asks for the event, and claims one that is not known. `token` tells this claim from all
     /// others, those of other replicas included.
     ///
@@ -119,30 +127,23 @@ impl Store {
     ///
     /// When the store does not answer in time, or not at all.
     pub async fn claim(&self, event: Fingerprint, token: &str) -> Result<Standing, Unavailable> {
-        match self {
-            Self::Memory(memory) => Ok(match memory.claim(event, Instant::now()) {
-                Known::Claimed => {
-                    Standing::Claimed(Claim(Some(Held::Memory(memory.clone(), event))))
-                }
-                Known::InFlight => Standing::InFlight,
-                Known::Remembered => Standing::Remembered,
-            }),
-            Self::Redis(redis) => {
-                // Made first: whatever becomes of the answer, nothing stays claimed.
-                let mut claim = Claim(Some(Held::Redis(redis.clone(), event, Box::from(token))));
-                let outcome = redis.claim(event, token).await;
-                if outcome == Ok(Known::Claimed) {
-                    return Ok(Standing::Claimed(claim));
-                }
-                if !outcome.is_err_and(|unavailable| unavailable.sent) {
-                    claim.0 = None;
-                }
-                outcome.map(|known| match known {
-                    Known::Remembered => Standing::Remembered,
-                    Known::Claimed | Known::InFlight => Standing::InFlight,
-                })
-            }
+        let redis = match self {
+            Self::Memory(memory) => return Ok(claimed(memory, event)),
+            Self::Redis(redis) => redis,
+        };
+        // Made first: whatever becomes of the answer, nothing stays claimed.
+        let mut claim = Claim(Some(Held::Redis(redis.clone(), event, Box::from(token))));
+        let outcome = redis.claim(event, token).await;
+        if outcome == Ok(Known::Claimed) {
+            return Ok(Standing::Claimed(claim));
         }
+        if !outcome.is_err_and(|unavailable| unavailable.sent) {
+            claim.0 = None;
+        }
+        outcome.map(|known| match known {
+            Known::Remembered => Standing::Remembered,
+            Known::Claimed | Known::InFlight => Standing::InFlight,
+        })
     }
 
     /// Whether it answers again after it did not: worth a line in the log, once.
@@ -151,6 +152,14 @@ impl Store {
             Self::Memory(_) => false,
             Self::Redis(redis) => redis.recovered(),
         }
+    }
+}
+
+fn claimed(memory: &Arc<Memory>, event: Fingerprint) -> Standing {
+    match memory.claim(event, Instant::now()) {
+        Known::Claimed => Standing::Claimed(Claim(Some(Held::Memory(memory.clone(), event)))),
+        Known::InFlight => Standing::InFlight,
+        Known::Remembered => Standing::Remembered,
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod elements;
 mod pointer;
+mod scan;
 mod select;
 mod trie;
 

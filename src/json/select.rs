@@ -3,13 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{
-    Deserialize as _, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess,
-    Visitor,
-};
-use serde_json::value::RawValue;
-
 use super::pointer::{MAX_DEPTH, Pointer};
+use super::scan::Scanner;
 use super::trie::{Edge, Node};
 
 /// Pointers compiled into one trie.
@@ -51,7 +46,7 @@ pub enum Value<'a> {
 }
 
 /// The body is not one JSON document of UTF-8 (RFC 8259), or is deeper than 127 levels, or holds
-/// on the way of a pointer a lone surrogate or a number no `f64` can hold.
+/// on the way of a pointer a lone surrogate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotJson;
 
@@ -71,12 +66,9 @@ impl Selection {
     /// # Errors
     /// The body is not JSON.
     pub fn read<'a>(&self, body: &'a [u8]) -> Result<Document<'a>, NotJson> {
-        // serde_json looks at neither the UTF-8 nor the depth of what it skips.
         let text = std::str::from_utf8(body).map_err(|_| NotJson)?;
-        if is_too_deep(text) {
-            return Err(NotJson);
-        }
         let mut reading = Reading {
+            scanner: Scanner::new(text),
             document: Document {
                 found: vec![Found::default(); self.pointers],
                 root_elements: None,
@@ -84,14 +76,8 @@ impl Selection {
             seen: vec![0; self.edges],
             objects: 0,
         };
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        At {
-            node: &self.root,
-            reading: &mut reading,
-        }
-        .deserialize(&mut deserializer)
-        .map_err(|_| NotJson)?;
-        deserializer.end().map_err(|_| NotJson)?;
+        reading.value(&self.root, 0)?;
+        reading.scanner.end()?;
         let mut document = reading.document;
         for found in document.found.iter_mut().filter(|found| found.ambiguous) {
             *found = Found {
@@ -139,6 +125,7 @@ fn nests_too_deep(text: &str) -> bool {
 
 /// The state of one pass.
 struct Reading<'de> {
+    scanner: Scanner<'de>,
     document: Document<'de>,
     /// For each edge the number of the object it was last taken in: an edge is taken twice in one
     /// object if and only if the key is repeated.
@@ -166,147 +153,100 @@ impl<'de> Reading<'de> {
         self.found(&edge.pointers, |found| found.ambiguous = true);
         false
     }
-}
 
-/// The next value of the document stands at `node`.
-struct At<'r, 'de> {
-    node: &'r Node,
-    reading: &'r mut Reading<'de>,
-}
-
-impl<'de> DeserializeSeed<'de> for At<'_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        if self.node.ends.is_empty() {
-            return deserializer.deserialize_any(self);
-        }
-        let raw = <&'de RawValue>::deserialize(deserializer)?.get();
-        if let Some(value) = value(raw).map_err(D::Error::custom)? {
-            self.reading
-                .found(&self.node.ends, |found| found.values.push(value.clone()));
+    /// Reads the value that stands at `node`, in `depth` others.
+    fn value(&mut self, node: &Node, depth: usize) -> Result<(), NotJson> {
+        let first = self.scanner.peek()?;
+        if !node.ends.is_empty() {
+            let before = self.scanner;
+            if let Some(value) = self.end(first, depth)? {
+                self.found(&node.ends, |found| found.values.push(value.clone()));
+            }
             // A pointer ends here and another leads on: these bytes are read a second time.
-            if value == Value::NotScalar && self.node.leads_on() {
-                serde_json::Deserializer::from_str(raw)
-                    .deserialize_any(self)
-                    .map_err(D::Error::custom)?;
+            if !matches!(first, b'{' | b'[') || !node.leads_on() {
+                return Ok(());
             }
+            self.scanner = before;
         }
-        Ok(())
-    }
-}
-
-/// The value a complete piece of JSON stands for.
-fn value(raw: &str) -> Result<Option<Value<'_>>, serde_json::Error> {
-    Ok(match raw.as_bytes() {
-        [b'n', ..] => None,
-        [b'{' | b'[', ..] => Some(Value::NotScalar),
-        [b'"', ..] if raw.contains('\\') => {
-            Some(Value::Text(Cow::Owned(serde_json::from_str(raw)?)))
+        match first {
+            b'{' | b'[' if depth >= MAX_DEPTH => Err(NotJson),
+            b'{' => self.object(node, depth + 1),
+            b'[' => self.array(node, depth + 1),
+            _ => self.scanner.skip(depth),
         }
-        _ => Some(Value::Text(Cow::Borrowed(raw.trim_matches('"')))),
-    })
-}
-
-impl<'de> Visitor<'de> for At<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON")
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
+    /// The value that a pointer ends at.
+    fn end(&mut self, first: u8, depth: usize) -> Result<Option<Value<'de>>, NotJson> {
+        if first == b'"' {
+            let (content, escaped) = self.scanner.string()?;
+            return Ok(Some(Value::Text(if escaped {
+                Cow::Owned(unescaped(content)?)
+            } else {
+                Cow::Borrowed(content)
+            })));
+        }
+        let start = self.scanner.at();
+        self.scanner.skip(depth)?;
+        Ok(match first {
+            b'n' => None,
+            b'{' | b'[' => Some(Value::NotScalar),
+            _ => Some(Value::Text(Cow::Borrowed(self.scanner.since(start)?))),
+        })
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        self.reading.objects += 1;
-        let object = self.reading.objects;
-        while let Some(edge) = map.next_key_seed(Key(&self.node.keys))? {
+    fn object(&mut self, node: &Node, depth: usize) -> Result<(), NotJson> {
+        self.objects += 1;
+        let object = self.objects;
+        let mut more = self.scanner.opens(b'{', b'}')?;
+        while more {
+            let edge = edge(node, self.scanner.string()?)?;
+            self.scanner.pass(b':')?;
             match edge {
-                Some(edge) if self.reading.take(edge, object) => {
-                    map.next_value_seed(At {
-                        node: &edge.node,
-                        reading: self.reading,
-                    })?;
-                }
-                _ => drop(map.next_value::<IgnoredAny>()?),
+                Some(edge) if self.take(edge, object) => self.value(&edge.node, depth)?,
+                _ => self.scanner.skip(depth)?,
             }
+            more = self.scanner.goes_on(b'}')?;
         }
         Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+    fn array(&mut self, node: &Node, depth: usize) -> Result<(), NotJson> {
         let mut length = 0;
-        loop {
-            let more = match self.node.element(length) {
-                Some(node) => seq
-                    .next_element_seed(At {
-                        node,
-                        reading: self.reading,
-                    })?
-                    .is_some(),
-                None => seq.next_element::<IgnoredAny>()?.is_some(),
-            };
-            if !more {
-                break;
+        let mut more = self.scanner.opens(b'[', b']')?;
+        while more {
+            match node.element(length) {
+                Some(node) => self.value(node, depth)?,
+                None => self.scanner.skip(depth)?,
             }
             length += 1;
+            more = self.scanner.goes_on(b']')?;
         }
-        self.reading
-            .found(&self.node.counted, |found| found.elements = Some(length));
-        if self.node.is_root {
-            self.reading.document.root_elements = Some(length);
+        self.found(&node.counted, |found| found.elements = Some(length));
+        if node.is_root {
+            self.document.root_elements = Some(length);
         }
         Ok(())
     }
 }
 
-/// Finds the edge of a key without keeping the key.
-struct Key<'r>(&'r [(Box<str>, Edge)]);
-
-impl<'de, 'r> DeserializeSeed<'de> for Key<'r> {
-    type Value = Option<&'r Edge>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
+/// The edge of a key, which may be written with escapes.
+fn edge<'n>(node: &'n Node, (key, escaped): (&str, bool)) -> Result<Option<&'n Edge>, NotJson> {
+    let decoded;
+    let key = if escaped {
+        decoded = unescaped(key)?;
+        &*decoded
+    } else {
+        key
+    };
+    let mut keys = node.keys.iter();
+    let known = keys.find(|(known, _)| **known == *key);
+    Ok(known.map(|(_, edge)| edge))
 }
 
-impl<'r> Visitor<'_> for Key<'r> {
-    type Value = Option<&'r Edge>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(self
-            .0
-            .iter()
-            .find(|(known, _)| **known == *key)
-            .map(|(_, edge)| edge))
-    }
+/// The text that stands between two quotes with escapes in it.
+fn unescaped(content: &str) -> Result<String, NotJson> {
+    serde_json::from_str(&format!("\"{content}\"")).map_err(|_| NotJson)
 }
 
 impl fmt::Display for NotJson {

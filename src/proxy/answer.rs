@@ -14,7 +14,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use super::{Gate, Peer, Slot, handle};
 use crate::rejection::Rejection;
 use crate::telemetry::Entry;
-use crate::upstream::Pool;
+use crate::upstream::{AnswerBody, Broken, Pool};
 use crate::verify::Moment;
 
 /// The body of an answer.
@@ -25,11 +25,7 @@ pub struct ResponseBody(Kind);
 enum Kind {
     /// The app's: what was gathered of it, then the rest as it arrives; its request is in flight
     /// until the end.
-    Streamed(
-        VecDeque<Frame<Bytes>>,
-        Option<Incoming>,
-        #[expect(dead_code, reason = "held until the answer is sent")] Option<Slot>,
-    ),
+    Streamed(VecDeque<Frame<Bytes>>, Option<AnswerBody>, Option<Slot>),
     /// One that is there.
     Whole(Option<Bytes>),
 }
@@ -40,27 +36,32 @@ impl ResponseBody {
         Self(Kind::Whole((!bytes.is_empty()).then_some(bytes)))
     }
 
-    pub(super) const fn streamed(body: Incoming, slot: Option<Slot>) -> Self {
+    pub(super) const fn streamed(body: AnswerBody, slot: Option<Slot>) -> Self {
         Self(Kind::Streamed(VecDeque::new(), Some(body), slot))
     }
 
     pub(super) const fn gathered(
         frames: VecDeque<Frame<Bytes>>,
-        rest: Option<Incoming>,
+        rest: Option<AnswerBody>,
         slot: Slot,
     ) -> Self {
         Self(Kind::Streamed(frames, rest, Some(slot)))
+    }
+
+    /// Whether the app may not stop in the middle of it: it holds a place that others need.
+    pub const fn is_timed(&self) -> bool {
+        matches!(self.0, Kind::Streamed(_, Some(_), Some(_)))
     }
 }
 
 impl Body for ResponseBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match &mut self.0 {
             Kind::Streamed(frames, rest, _) => match (frames.pop_front(), rest) {
                 (Some(frame), _) => Poll::Ready(Some(Ok(frame))),
@@ -131,7 +132,7 @@ pub fn respond<T>(
         };
         let headers = response.headers_mut();
         let name = gate.headers.names.request_id.clone();
-        headers.insert(name, entry.request_id_value());
+        headers.insert(name, entry.request_id_value().clone());
         if peer.draining && version != Version::HTTP_2 && !headers.contains_key(CONNECTION) {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }

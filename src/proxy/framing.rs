@@ -1,8 +1,10 @@
 //! What hyper lets pass and a proxy must not: heads that two readers read differently.
 
+use std::net::Ipv6Addr;
+
 use http::header::{CONTENT_ENCODING, EXPECT, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, Version};
+use http::{HeaderMap, HeaderValue, Version};
 
 use crate::rejection::Rejection;
 
@@ -37,10 +39,14 @@ pub(crate) fn require_unambiguous(parts: &Parts) -> Result<&str, Rejection> {
     // RFC 9110 §10.1.1: the only expectation there is.
     let expectations = headers.get_all(EXPECT).iter();
     if expectations
-        .map(http::HeaderValue::as_bytes)
+        .map(HeaderValue::as_bytes)
         .any(|value| !value.eq_ignore_ascii_case(b"100-continue"))
     {
         return Err(Rejection::ExpectationUnknown);
+    }
+    // A target may be absolute, but not of another protocol.
+    if !matches!(parts.uri.scheme_str(), None | Some("http" | "https")) {
+        return Err(Rejection::RequestMalformed);
     }
     host(parts, headers).ok_or(Rejection::RequestMalformed)
 }
@@ -61,8 +67,35 @@ fn host<'a>(parts: &'a Parts, headers: &'a HeaderMap) -> Option<&'a str> {
         (None, None) if parts.version == Version::HTTP_10 => return Some(""),
         (None, None) => return None,
     };
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(&b);
-    (!host.is_empty() && host.bytes().all(plain)).then_some(host)
+    is_host(host).then_some(host)
+}
+
+/// A name or an address, and perhaps a port (RFC 9110 §7.2), as hosts are in fact written. What
+/// else the grammar allows (`%61`, `a(b)`, an empty port), apps read in many ways.
+fn is_host(host: &str) -> bool {
+    let (named, port) = match host.strip_prefix('[') {
+        Some(rest) => {
+            let Some((address, after)) = rest.split_once(']') else {
+                return false;
+            };
+            let port = after.strip_prefix(':');
+            let ends = port.is_some() || after.is_empty();
+            (ends && address.parse::<Ipv6Addr>().is_ok(), port)
+        }
+        None => {
+            let (name, port) = match host.split_once(':') {
+                Some((name, port)) => (name, Some(port)),
+                None => (host, None),
+            };
+            let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+            let labels = !name.is_empty() && !name.starts_with('.') && !name.contains("..");
+            (labels && name.bytes().all(plain), port)
+        }
+    };
+    named
+        && port.is_none_or(|port| {
+            port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok()
+        })
 }
 
 /// Refuses a body that is encoded: what is signed is the body as sent, and what the app reads
@@ -105,6 +138,15 @@ mod tests {
             check(&[("host", "[::1]:8080"), ("transfer-encoding", "Chunked")]),
             Ok(())
         );
+        for host in [
+            "a",
+            "A-b_c.example.",
+            "1.2.3.4:65535",
+            "[2001:db8::1]",
+            "a:080",
+        ] {
+            assert_eq!(check(&[("host", host)]), Ok(()), "{host}");
+        }
     }
 
     #[test]
@@ -117,6 +159,22 @@ mod tests {
             &[("host", "a b")],
             &[("host", "u@a")],
             &[("host", "")],
+            &[("host", "a:")],
+            &[("host", ":80")],
+            &[("host", "a:65536")],
+            &[("host", "a:+80")],
+            &[("host", "a:80:90")],
+            &[("host", "a:x")],
+            &[("host", "[::1")],
+            &[("host", "[::1]x")],
+            &[("host", "[a]")],
+            &[("host", "[]")],
+            &[("host", "::1")],
+            &[("host", "a%2f")],
+            &[("host", "a..b")],
+            &[("host", ".a")],
+            &[("host", "*")],
+            &[("host", "a;b")],
             &[("host", "a"), ("transfer-encoding", "chunked, chunked")],
             &[
                 ("host", "a"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
@@ -10,49 +10,56 @@ use crate::budget::{Budget, Reserved};
 use crate::rejection::Rejection;
 use crate::verify::Body;
 
-/// Pieces below this are copied together: a body sent byte by byte would else cost forty times its
-/// size, uncounted.
-const PIECE: usize = 4096;
-
 /// A body being gathered.
+///
+/// A body of one piece is kept as it came. Those of several are copied together: each piece would
+/// else keep the buffer it was read into, which no budget counts, and the event would be read from
+/// a copy all the same.
 #[derive(Debug, Default)]
 struct Gathering {
-    body: Body,
-    /// Small pieces that came last.
-    small: BytesMut,
+    /// The first piece, as long as there is no other.
+    first: Bytes,
+    all: Vec<u8>,
+    /// The length that was announced.
+    announced: Option<usize>,
 }
 
 impl Gathering {
     fn len(&self) -> usize {
-        self.body.len().saturating_add(self.small.len())
+        self.first.len().saturating_add(self.all.len())
     }
 
     fn push(&mut self, chunk: Bytes) {
-        if chunk.len() >= PIECE {
-            self.settle();
-            self.body.push(chunk);
+        if self.len() == 0 {
+            self.first = chunk;
             return;
         }
-        self.small.extend_from_slice(&chunk);
-        if self.small.len() >= PIECE {
-            self.settle();
+        self.make_room(chunk.len());
+        self.all.extend_from_slice(&std::mem::take(&mut self.first));
+        self.all.extend_from_slice(&chunk);
+    }
+
+    /// Makes room for what has come, and for what was announced: room that nothing was written to
+    /// costs no memory.
+    fn make_room(&mut self, more: usize) {
+        let needed = self.len().saturating_add(more);
+        if needed <= self.all.capacity() {
+            return;
         }
+        let room = match self.announced {
+            Some(announced) => announced,
+            None => needed.saturating_mul(2),
+        };
+        let room = room.max(needed);
+        self.all.reserve_exact(room.saturating_sub(self.all.len()));
     }
 
-    fn settle(&mut self) {
-        if !self.small.is_empty() {
-            self.body.push(self.small.split().freeze());
+    fn finish(self) -> Body {
+        match self.len() {
+            0 => Body::default(),
+            _ if self.all.is_empty() => Body::from(self.first),
+            _ => Body::from(Bytes::from(self.all)),
         }
-    }
-
-    /// Takes the only piece of a body as it is: its size is that of the body.
-    fn push_whole(&mut self, chunk: Bytes) {
-        self.body.push(chunk);
-    }
-
-    fn finish(mut self) -> Body {
-        self.settle();
-        self.body
     }
 }
 
@@ -101,11 +108,15 @@ pub(super) async fn read(
     mut hash: impl FnMut(&[u8]),
 ) -> Result<Whole, Broken> {
     let Arriving { begun, rest } = arriving;
-    let mut body = Gathering::default();
     let announced = rest.as_ref().and_then(|rest| {
         let to_come = usize::try_from(rest.size_hint().exact()?);
         Some(to_come.map_or(usize::MAX, |to_come| to_come.saturating_add(begun.len())))
     });
+    let mut body = Gathering {
+        // Of one that is too large nothing is kept.
+        announced: announced.filter(|length| *length <= limit),
+        ..Gathering::default()
+    };
     let broken = |rejection, body: Gathering, rest| {
         Err(Broken {
             rejection,
@@ -140,11 +151,7 @@ pub(super) async fn read(
             };
             let length = body.len().saturating_add(chunk.len());
             hash(&chunk);
-            if body.len() == 0 && incoming.is_end_stream() {
-                body.push_whole(chunk);
-            } else {
-                body.push(chunk);
-            }
+            body.push(chunk);
             if length > limit {
                 return Err(Rejection::BodyTooLarge);
             }
@@ -172,29 +179,39 @@ pub(super) async fn read(
 mod tests {
     use super::*;
 
+    fn gathered(announced: Option<usize>, pieces: &[&[u8]]) -> Body {
+        let mut gathering = Gathering {
+            announced,
+            ..Gathering::default()
+        };
+        for piece in pieces {
+            gathering.push(Bytes::copy_from_slice(piece));
+        }
+        assert_eq!(gathering.len(), pieces.concat().len());
+        gathering.finish()
+    }
+
     #[test]
-    fn small_pieces_are_gathered_and_large_ones_kept_as_they_are() {
-        let mut gathering = Gathering::default();
-        let mut expected = Vec::new();
-        let large = Bytes::from(vec![7; PIECE]);
-        for round in 0..3_u8 {
-            for byte in 0..=u8::MAX {
-                gathering.push(Bytes::from(vec![byte ^ round]));
-                expected.push(byte ^ round);
+    fn pieces_become_one_and_one_is_kept_as_it_is() {
+        let large = vec![7; 100_000];
+        for pieces in [
+            &[&b"a"[..], b"", b"bc", &large, b"d", &large, &large][..],
+            &[b"", b"a"],
+            &[&large, &large],
+            &[b"a"],
+        ] {
+            let whole = pieces.concat();
+            for announced in [None, Some(whole.len()), Some(1), Some(1 << 20)] {
+                let body = gathered(announced, pieces);
+                assert_eq!(*body.contiguous(), *whole);
+                assert_eq!(body.chunks().len(), 1);
             }
-            gathering.push(large.clone());
-            expected.extend_from_slice(&large);
         }
-        assert_eq!(gathering.len(), expected.len());
-        let body = gathering.finish();
-        assert_eq!(*body.contiguous(), *expected);
-        assert_eq!(body.chunks().len(), 6);
-        assert_eq!(body.chunks()[1].as_ptr(), large.as_ptr());
-        let mut bytewise = Gathering::default();
-        for _ in 0..10 * PIECE {
-            bytewise.push(Bytes::from_static(b"x"));
-        }
-        assert_eq!(bytewise.finish().chunks().len(), 10);
-        assert!(Gathering::default().finish().chunks().is_empty());
+        assert!(gathered(Some(5), &[]).chunks().is_empty());
+        assert!(gathered(None, &[b"", b""]).chunks().is_empty());
+        let only = Bytes::from(large);
+        let mut gathering = Gathering::default();
+        gathering.push(only.clone());
+        assert_eq!(gathering.finish().chunks()[0].as_ptr(), only.as_ptr());
     }
 }

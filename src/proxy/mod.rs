@@ -7,10 +7,12 @@ mod gate;
 mod handshake;
 mod intake;
 mod once;
+mod outbound;
 mod panic;
 mod permit;
 mod rate;
 mod study;
+mod upgrade;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -135,8 +137,11 @@ async fn handle<'g>(
     note(entry, &permit);
     let turn = match once::key(gate, route, &permit) {
         None => Turn::Untold,
-        // Boxed: what is asked of a store is no part of the state that waits for the app.
-        Some(key) => Box::pin(once::turn(gate, key, &permit, entry)).await?, // 10
+        Some(key) => match once::turn_at_once(gate, key.0) {
+            Some(turn) => turn,
+            // Boxed: what is asked of a store is no part of the state that waits for the app.
+            None => Box::pin(once::turn(gate, key, &permit, entry)).await?, // 10
+        },
     };
     if matches!(turn, Turn::Acknowledged) {
         return Ok(once::acknowledged(route));

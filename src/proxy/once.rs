@@ -2,13 +2,15 @@
 //! never taken for done before the app has said so.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body_util::BodyExt as _;
-use hyper::body::{Body as _, Frame, Incoming};
+use hyper::body::{Body as _, Frame};
 use tokio::time::Instant;
 
 use super::answer::ResponseBody;
@@ -20,7 +22,7 @@ use crate::fingerprint::Fingerprint;
 use crate::rejection::Rejection;
 use crate::route::Route;
 use crate::telemetry::{Entry, Level};
-use crate::upstream::{self, Answer, Outgoing, Pool};
+use crate::upstream::{self, AnswerBody, Pool, Request};
 
 /// A copy waits so long for the first to be settled, looking first after [`SOON`], then half as
 /// often each time. Senders mostly wait longer, and a copy that waits is no failed delivery.
@@ -62,7 +64,15 @@ pub(super) fn key(gate: &Gate, route: &Route, permit: &Permit) -> Option<(Finger
     key.map(|key| (key, rule.on_copy()))
 }
 
-/// Step 10: whether this event is a copy.
+/// Step 10: whether this event is a copy. `None` where that cannot be said without waiting.
+pub(super) fn turn_at_once(gate: &Gate, key: Fingerprint) -> Option<Turn> {
+    match gate.events.claim_at_once(key) {
+        Some(Standing::Claimed(claim)) => Some(Turn::First(claim)),
+        _ => None,
+    }
+}
+
+/// Step 10, where it takes its time.
 pub(super) async fn turn(
     gate: &Gate,
     (key, on_copy): (Fingerprint, OnCopy),
@@ -128,32 +138,55 @@ pub(super) fn acknowledged(route: &Route) -> Response<ResponseBody> {
 /// Step 11: sends the request, waits for the app's answer, settles the claim by it, and only then
 /// gives the answer on.
 ///
-/// In a task of its own: a sender that hangs up has mostly lost its patience and comes again, and
-/// the app goes on with what it has begun. So the answer is waited for whether or not anybody
-/// wants it any more.
+/// A sender that hangs up has mostly lost its patience and comes again, and the app goes on with
+/// what it has begun. So the answer is waited for whether or not anybody wants it any more.
 pub(super) fn exchange(
     gate: &Arc<Gate>,
     pool: &Pool,
-    request: Request<Outgoing>,
+    request: Request,
     now: std::time::Instant,
     claim: Claim,
     (slot, reserved): (Slot, Option<Reserved>),
 ) -> impl Future<Output = Result<Response<ResponseBody>, Rejection>> {
-    let (pool, telemetry) = (pool.clone(), gate.telemetry.clone());
-    let gate = gate.clone();
-    let sent = tokio::spawn(async move {
+    let (gate, pool) = (gate.clone(), pool.clone());
+    // Boxed, so that it can go on where nobody waits for it any more.
+    Finishing(Some(Box::pin(async move {
         let (outcome, taken) = send(&gate, &pool, request, now, slot).await;
         drop(reserved);
         if let Err(unavailable) = claim.settle(taken).await {
             failed(&gate, "settle", unavailable);
         }
         outcome
-    });
-    async move {
-        sent.await.unwrap_or_else(|_| {
-            telemetry.metrics.panicked();
-            Err(Rejection::Internal)
-        })
+    })))
+}
+
+/// What has begun and is brought to its end: by whoever waits for it, and in a task of its own when
+/// nobody does.
+struct Finishing<F: Future<Output: Send> + Send + 'static>(Option<Pin<Box<F>>>);
+
+impl<F: Future<Output: Send> + Send + 'static> Future for Finishing<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        // Taken out: what panics is not tried again.
+        let Some(mut future) = self.0.take() else {
+            return Poll::Pending;
+        };
+        let outcome = future.as_mut().poll(context);
+        if outcome.is_pending() {
+            self.0 = Some(future);
+        }
+        outcome
+    }
+}
+
+impl<F: Future<Output: Send> + Send + 'static> Drop for Finishing<F> {
+    fn drop(&mut self) {
+        if let Some(future) = self.0.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            drop(runtime.spawn(future));
+        }
     }
 }
 
@@ -162,22 +195,17 @@ pub(super) fn exchange(
 async fn send(
     gate: &Gate,
     pool: &Pool,
-    request: Request<Outgoing>,
+    request: Request,
     now: std::time::Instant,
     slot: Slot,
 ) -> (Result<Response<ResponseBody>, Rejection>, bool) {
     let limit = Instant::now() + gate.upstream.timeout;
-    let mut request = Some(request);
-    let response = match upstream::send(&gate.upstream, pool, &mut request, now).await {
-        Ok(Answer::Echo(response)) => {
-            let taken = response.status().is_success();
-            return (Ok(response.map(ResponseBody::whole)), taken);
-        }
+    let response = match upstream::send(&gate.upstream, pool, request, now).await {
         // Nobody asked for another protocol.
-        Ok(Answer::App(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+        Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             return (Err(Rejection::UpstreamFailed), false);
         }
-        Ok(Answer::App(response)) => response,
+        Ok(response) => response,
         Err(rejection) => return (Err(rejection), false),
     };
     if !response.status().is_success() {
@@ -205,7 +233,7 @@ enum Gathering {
     Broken,
 }
 
-async fn gather(body: &mut Incoming, frames: &mut VecDeque<Frame<Bytes>>) -> Gathering {
+async fn gather(body: &mut AnswerBody, frames: &mut VecDeque<Frame<Bytes>>) -> Gathering {
     let mut length = 0_usize;
     while !body.is_end_stream() {
         match body.frame().await {

@@ -67,22 +67,44 @@ impl Pattern {
 const ENCODED: [&str; 6] = ["%2f", "%5c", "%00", "%c0%ae", "%c0%af", "%c1%9c"];
 
 /// Whether `path` could be read in two ways: an encoded or doubled slash, a backslash, a NUL, or a
-/// dot segment, plain or percent-encoded. The app must never see a path that gatepost read
-/// otherwise.
+/// dot segment, plain or percent-encoded, however often. The app must never see a path that gatepost
+/// read otherwise.
 pub fn is_ambiguous(path: &str) -> bool {
     let bytes = path.as_bytes();
     // Most paths hold none of these bytes and no `/.`: one pass settles them.
     if !bytes.iter().any(|b| matches!(b, b'%' | b'\\' | b'.')) && !path.contains("//") {
         return false;
     }
+    if is_ambiguous_as_written(path) {
+        return true;
+    }
+    // Some apps decode twice: `%252e` would be a dot after that. Each round is shorter.
+    let mut decoded = unescaped(bytes);
+    let mut before = bytes.len();
+    while decoded.len() < before {
+        if is_ambiguous_as_written(&String::from_utf8_lossy(&decoded)) {
+            return true;
+        }
+        before = decoded.len();
+        decoded = unescaped(&decoded);
+    }
+    false
+}
+
+fn is_ambiguous_as_written(path: &str) -> bool {
     path.contains("//")
-        || path.contains('\\')
+        || path.contains(['\\', '\0'])
         || path.split('/').any(|segment| {
             let plain = segment.to_ascii_lowercase();
             ENCODED.iter().any(|code| plain.contains(code))
-                // `..;x` is a dot segment for servers that cut path parameters off.
+                // `..;x` is a dot segment for servers that cut path parameters off, and so is what
+                // an encoded `?` or `#` ends.
                 || matches!(
-                    plain.replace("%2e", ".").split([';']).next().unwrap_or_default(),
+                    plain
+                        .replace("%2e", ".")
+                        .split([';', '?', '#'])
+                        .next()
+                        .unwrap_or_default(),
                     "." | ".."
                 )
         })
@@ -220,6 +242,14 @@ mod tests {
             "/a/%2e%2e;x=1/b",
             "/a%C0%AFb",
             "/a/%c0%ae%c0%ae/b",
+            "/a/%252e%252e/b",
+            "/a/%25252e./b",
+            "/a/%25%32%65%252e/b",
+            "/a/..%252fb",
+            "/a%255cb",
+            "/a%2500",
+            "/a/%2e%2e%3fx/b",
+            "/a/..%23x/b",
         ] {
             assert!(is_ambiguous(path), "{path}");
         }
@@ -234,6 +264,10 @@ mod tests {
             "/a;b",
             "/%2ea",
             "/a..b",
+            "/a%25b",
+            "/100%2525",
+            "/%252ea",
+            "/a%3f",
         ] {
             assert!(!is_ambiguous(path), "{path}");
         }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 use hyper::body::Incoming;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::io::AsyncReadExt as _;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::{LINGER, Phase, Shared, certificate, http1, http2};
 use crate::address::ClientSource;
 use crate::address::proxy_protocol::{MAX_HEADER, Parsed, parse};
-use crate::config::Limits;
 use crate::proxy::{Gate, Peer, ResponseBody, respond};
 use crate::socket::Socket;
 use crate::upstream::Pool;
@@ -29,18 +29,48 @@ pub(super) struct Connection {
 
 /// Serves one connection to its end. What goes wrong before a request is the peer's affair: there
 /// is nobody to tell.
+///
+/// Each stage is boxed: thousands of connections wait for their next request, and each would else
+/// keep room for the largest of all stages.
 pub(super) async fn serve(connection: Connection, socket: Socket) {
-    let shared = connection.shared.clone();
+    let Some(Opened { stream, peer, h2 }) = Box::pin(open(&connection, socket)).await else {
+        return;
+    };
+    let Connection { shared, pool, .. } = connection;
+    let http1 = shared.server.http1;
+    let session = Session { shared, pool, peer };
+    match stream {
+        Stream::Plain(stream) if h2 => Box::pin(http2::serve(&session, stream)).await,
+        Stream::Tls(stream) if h2 => Box::pin(http2::serve(&session, stream)).await,
+        Stream::Plain(stream) if http1 => http1::serve(&session, stream).await,
+        Stream::Tls(stream) if http1 => http1::serve(&session, stream).await,
+        Stream::Plain(_) | Stream::Tls(_) => {}
+    }
+}
+
+/// A connection of which is known what it speaks and from where it comes.
+struct Opened {
+    stream: Stream,
+    peer: Peer,
+    h2: bool,
+}
+
+enum Stream {
+    Plain(Box<Socket>),
+    Tls(Box<TlsStream<Socket>>),
+}
+
+/// Reads what comes before HTTP, each part within the time for it.
+async fn open(connection: &Connection, socket: Socket) -> Option<Opened> {
+    let shared = &connection.shared;
     let gate = shared.gate.load_full();
     let time = gate.limits.header_timeout;
-    let (socket, address) = if shared.server.proxy_protocol {
-        match tokio::time::timeout(time, proxied(&gate, connection.peer, socket)).await {
-            Ok(Some(found)) => found,
-            Ok(None) | Err(_) => return,
-        }
-    } else {
-        (socket, connection.peer)
-    };
+    let mut socket = socket.with_stall(gate.limits.send_timeout);
+    let mut address = connection.peer;
+    if shared.server.proxy_protocol {
+        let proxied = proxied(&gate, address, socket);
+        (socket, address) = tokio::time::timeout(time, proxied).await.ok()??;
+    }
     let tls = shared.tls.load_full();
     let peer = Peer {
         address,
@@ -48,42 +78,23 @@ pub(super) async fn serve(connection: Connection, socket: Socket) {
         certificate: None,
         draining: false,
     };
-    let Some(tls) = tls else {
-        let (socket, h2) = if shared.server.h2c {
-            match tokio::time::timeout(time, sniff(socket)).await {
-                Ok(Some(found)) => found,
-                Ok(None) | Err(_) => return,
-            }
-        } else {
-            (socket, false)
+    if let Some(tls) = tls {
+        let accepted = TlsAcceptor::from(tls).accept(socket);
+        let stream = tokio::time::timeout(time, accepted).await.ok()?.ok()?;
+        let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        let peer = Peer {
+            certificate: certificate::of(stream.get_ref().1),
+            ..peer
         };
-        return speak(connection, peer, socket, h2).await;
-    };
-    let Ok(Ok(stream)) = tokio::time::timeout(time, TlsAcceptor::from(tls).accept(socket)).await
-    else {
-        return;
-    };
-    let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    let certificate = certificate::of(stream.get_ref().1);
-    let peer = Peer {
-        certificate,
-        ..peer
-    };
-    speak(connection, peer, stream, h2).await;
-}
-
-async fn speak<S>(connection: Connection, peer: Peer, stream: S, h2: bool)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let Connection { shared, pool, .. } = connection;
-    let http1 = shared.server.http1;
-    let session = Session { shared, pool, peer };
-    if h2 {
-        http2::serve(&session, stream).await;
-    } else if http1 {
-        http1::serve(&session, stream).await;
+        let stream = Stream::Tls(Box::new(stream));
+        return Some(Opened { stream, peer, h2 });
     }
+    let mut h2 = false;
+    if shared.server.h2c {
+        (socket, h2) = tokio::time::timeout(time, sniff(socket)).await.ok()??;
+    }
+    let stream = Stream::Plain(Box::new(socket));
+    Some(Opened { stream, peer, h2 })
 }
 
 /// A connection whose requests can be answered.
@@ -118,9 +129,14 @@ impl Session {
         )
     }
 
-    /// The limits in force.
-    pub(super) fn limits(&self) -> Limits {
-        self.shared.gate.load().limits.clone()
+    /// The configuration in force.
+    pub(super) fn gate(&self) -> Arc<Gate> {
+        self.shared.gate.load_full()
+    }
+
+    /// Whether the process was told to stop.
+    pub(super) fn is_draining(&self) -> bool {
+        self.shared.draining()
     }
 
     /// Ends a moment after the process was told to stop: what is on its way till then is served.

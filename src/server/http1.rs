@@ -6,27 +6,33 @@ use std::convert::Infallible;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use http::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
+use super::activity::{Activity, Live, Progress, Sight, Tracked, Turn};
 use super::connection::Session;
-use crate::proxy::ResponseBody;
 
 /// How many headers hyper allows where it is told nothing.
 const HYPER_HEADERS: usize = 100;
 /// A connection without a request for so long, twice at most, is parked.
 const PARK_AFTER: Duration = Duration::from_millis(500);
-/// A parked connection is closed after so long, as nginx does. Senders keep theirs for a minute,
-/// and seldom repeat a POST that met a closing connection.
-pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// Bytes read at once: each connection with a body on its way has a buffer of this size, beside the
+/// body.
+const READ_SIZE: usize = 16 * 1024;
+/// What a caller still sends after its answer is read and thrown away, for so long and so much at
+/// most, until it has sent nothing for a while.
+const HEAR_OUT: Duration = Duration::from_secs(2);
+const HEAR_OUT_BYTES: usize = 16 << 20;
+const SILENCE: Duration = Duration::from_millis(500);
+const SILENCE_WHILE_DRAINING: Duration = Duration::from_millis(20);
 
 /// Serves one connection to its end.
 pub(super) async fn serve<S>(session: &Session, stream: S)
@@ -34,26 +40,43 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut stream = Watched::new(stream);
-    // Boxed, so that a parked connection keeps no room for the state of a busy one.
-    while let Some(idle) = Box::pin(busy(session, stream)).await {
-        match parked(session, idle).await {
-            Some(awake) => stream = awake,
-            None => return,
+    loop {
+        // Boxed, so that a parked connection keeps no room for the state of a busy one.
+        match Box::pin(busy(session, stream)).await {
+            After::Idle(idle) => match parked(session, idle).await {
+                Some(awake) => stream = awake,
+                None => return,
+            },
+            After::Answered(answered) => return Box::pin(hear_out(session, answered)).await,
+            After::Over => return,
         }
     }
 }
 
-/// Serves requests until there is none for a while; `None` at the end of the connection.
-async fn busy<S>(session: &Session, stream: Watched<S>) -> Option<Watched<S>>
+/// How the service of requests ended.
+enum After<S> {
+    /// There is no request now.
+    Idle(Watched<S>),
+    /// We have ended the connection, and the caller may not have noticed yet.
+    Answered(Watched<S>),
+    /// Nobody is there any more, or somebody else has the connection.
+    Over,
+}
+
+/// Serves requests until there is none for a while, or the connection ends.
+async fn busy<S>(session: &Session, stream: Watched<S>) -> After<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let limits = session.limits();
+    let gate = session.gate();
+    let (limits, app_timeout) = (gate.limits.clone(), gate.upstream.timeout);
+    drop(gate);
     let activity = stream.activity.clone();
+    let progress = Arc::new(Progress::default());
     let service = service_fn(|request: Request<Incoming>| {
-        let live = Live::new(activity.clone());
+        let (live, progress) = (Live::new(activity.clone()), progress.clone());
         session.respond(request, |response| {
-            Ok::<_, Infallible>(Tracked::response(response, live))
+            Ok::<_, Infallible>(Tracked::response(response, live, progress))
         })
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
@@ -65,6 +88,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_header_size(limits.header_bytes)
+        .max_buf_size(READ_SIZE.max(limits.header_bytes))
         // A caller that has sent all it will send still gets its answer.
         .half_close(true);
     let mut serving = builder
@@ -74,26 +98,68 @@ where
     // In any case before the time for the next head is over.
     let park_after = PARK_AFTER.min(limits.header_timeout / 4);
     let mut seen = 0;
-    loop {
+    let mut sight = Sight::new(progress.clone());
+    let mut stopping = false;
+    let ended = loop {
         tokio::select! {
             biased;
-            _ = &mut serving => return None,
-            () = &mut draining => {
+            ended = &mut serving => break Some(ended),
+            () = &mut draining, if !stopping => {
+                stopping = true;
                 Pin::new(&mut serving).graceful_shutdown();
-                drop(serving.await);
-                return None;
             }
             () = tokio::time::sleep(park_after) => {
-                if activity.is_idle_since(&mut seen) {
-                    break;
+                if !stopping && activity.is_idle_since(&mut seen) {
+                    break None;
+                }
+                if matches!(sight.look(), (Turn::App, waited) if waited >= app_timeout) {
+                    progress.give_up();
                 }
             }
         }
-    }
-    let parts = serving.into_parts()?;
+    };
+    let Some(parts) = serving.into_parts() else {
+        return After::Over;
+    };
     let mut stream = parts.io.into_inner();
-    stream.prefix = parts.read_buf;
-    Some(stream)
+    match ended {
+        None => {
+            // Empty, it would still hold the whole buffer it was cut from.
+            if !parts.read_buf.is_empty() {
+                stream.prefix = parts.read_buf;
+            }
+            After::Idle(stream)
+        }
+        Some(Err(error)) if !error.is_parse() => After::Over,
+        Some(_) if activity.slow.load(Ordering::Relaxed) => After::Over,
+        Some(_) => After::Answered(stream),
+    }
+}
+
+/// Reads what the caller sends without having seen its answer. A socket that is closed with unread
+/// bytes resets the connection, and the answer is lost on a caller that writes all it has before it
+/// reads (RFC 9112 §9.6).
+async fn hear_out<S>(session: &Session, mut stream: Watched<S>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let silence = if session.is_draining() {
+        SILENCE_WHILE_DRAINING
+    } else {
+        SILENCE
+    };
+    let hearing = async {
+        // The other end may be gone already.
+        drop(stream.io.shutdown().await);
+        let (mut buffer, mut heard) = (vec![0; 16 * 1024], 0_usize);
+        while heard < HEAR_OUT_BYTES
+            && let Ok(Ok(length @ 1..)) =
+                tokio::time::timeout(silence, stream.io.read(&mut buffer)).await
+        {
+            heard = heard.saturating_add(length);
+        }
+    };
+    drop(tokio::time::timeout(HEAR_OUT, hearing).await);
 }
 
 /// Waits for the first byte of the next request; `None` when the connection ends instead.
@@ -104,9 +170,10 @@ where
     if !stream.prefix.is_empty() {
         return Some(stream);
     }
+    let time = session.gate().limits.idle_timeout;
     let mut first = [0];
     let arrived = tokio::select! {
-        read = tokio::time::timeout(KEEP_ALIVE, stream.io.read(&mut first)) => {
+        read = tokio::time::timeout(time, stream.io.read(&mut first)) => {
             matches!(read, Ok(Ok(1)))
         }
         () = session.draining() => false,
@@ -118,86 +185,6 @@ where
     }
     stream.prefix = Bytes::copy_from_slice(&first);
     Some(stream)
-}
-
-/// What happens on a connection, as far as parking has to know.
-#[derive(Debug, Default)]
-pub(super) struct Activity {
-    /// Requests so far.
-    begun: AtomicUsize,
-    /// Requests whose answer is not sent yet.
-    live: AtomicUsize,
-    /// Bytes have come since the last answer: the next head is on its way.
-    unread: AtomicBool,
-    /// The last write or flush found no room: an answer is still in a buffer of hyper's or of TLS.
-    stuck: AtomicBool,
-}
-
-impl Activity {
-    /// Whether no request has begun since the last look, and none is being answered.
-    pub(super) fn is_quiet_since(&self, seen: &mut usize) -> bool {
-        let begun = self.begun.load(Ordering::Relaxed);
-        std::mem::replace(seen, begun) == begun && self.live.load(Ordering::Relaxed) == 0
-    }
-
-    /// Whether nothing has happened since the last look. A connection without any request yet is
-    /// never idle: its head is being timed.
-    fn is_idle_since(&self, seen: &mut usize) -> bool {
-        self.is_quiet_since(seen)
-            && *seen > 0
-            && !self.unread.load(Ordering::Relaxed)
-            && !self.stuck.load(Ordering::Relaxed)
-    }
-}
-
-/// A request whose answer is not sent yet.
-pub(super) struct Live(Arc<Activity>);
-
-impl Live {
-    pub(super) fn new(activity: Arc<Activity>) -> Self {
-        activity.begun.fetch_add(1, Ordering::Relaxed);
-        activity.live.fetch_add(1, Ordering::Relaxed);
-        Self(activity)
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        self.0.live.fetch_sub(1, Ordering::Relaxed);
-        self.0.unread.store(false, Ordering::Relaxed);
-    }
-}
-
-/// The body of an answer, which ends its request.
-pub(super) struct Tracked {
-    body: ResponseBody,
-    _live: Live,
-}
-
-impl Tracked {
-    pub(super) fn response(response: Response<ResponseBody>, live: Live) -> Response<Self> {
-        response.map(|body| Self { body, _live: live })
-    }
-}
-
-impl Body for Tracked {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 /// A stream that notes what parking has to know, with bytes that were read from it already.

@@ -1,17 +1,18 @@
 //! HTTP/2. The library times nothing but its pings, which a hostile client may answer for ever: the
-//! first request must begin in time, and a connection without any is closed like a parked one.
+//! first request must begin in time, a connection without any is closed like a parked one, and so is
+//! one whose client opens no window for an answer.
 
 use std::convert::Infallible;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::activity::{Activity, Live, Progress, Sight, Tracked, Turn};
 use super::connection::Session;
-use super::http1::{Activity, KEEP_ALIVE, Live, Tracked};
 
 /// Streams one HTTP/2 client may have open, as Envoy advises for the edge.
 const STREAMS: u32 = 100;
@@ -30,12 +31,16 @@ pub(super) async fn serve<S>(session: &Session, stream: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let limits = session.limits();
+    let gate = session.gate();
+    let (limits, app_timeout) = (gate.limits.clone(), gate.upstream.timeout);
+    drop(gate);
     let activity = Arc::new(Activity::default());
+    let answers = Answers::default();
     let service = service_fn(|request| {
         let live = Live::new(activity.clone());
+        let progress = answers.begin();
         session.respond(request, |response| {
-            Ok::<_, Infallible>(Tracked::response(response, live))
+            Ok::<_, Infallible>(Tracked::response(response, live, progress))
         })
     });
     let largest_head = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
@@ -62,8 +67,9 @@ where
                 if !activity.is_quiet_since(&mut seen) {
                     quiet = Instant::now();
                 }
-                let limit = if seen == 0 { limits.header_timeout } else { KEEP_ALIVE };
-                if quiet.elapsed() >= limit {
+                let limit = if seen == 0 { limits.header_timeout } else { limits.idle_timeout };
+                let stalled = answers.stalled(app_timeout, limits.send_timeout);
+                if stalled || quiet.elapsed() >= limit {
                     break;
                 }
             }
@@ -72,4 +78,32 @@ where
     serving.as_mut().graceful_shutdown();
     // Whoever does not hang up now is hung up on.
     drop(tokio::time::timeout(FAREWELL, serving).await);
+}
+
+/// The answers on their way.
+#[derive(Debug, Default)]
+struct Answers(Mutex<Vec<Sight>>);
+
+impl Answers {
+    fn begin(&self) -> Arc<Progress> {
+        let progress = Arc::new(Progress::of_stream());
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(Sight::new(progress.clone()));
+        progress
+    }
+
+    /// Ends the answers of which the app owes the rest for too long. True when the client has left
+    /// room for none of an answer: nothing but the end of the connection ends that one.
+    fn stalled(&self, app_timeout: Duration, send_timeout: Duration) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|sight| !sight.is_over());
+        all.iter_mut().any(|sight| match sight.look() {
+            (Turn::App, waited) if waited >= app_timeout => {
+                sight.progress.give_up();
+                false
+            }
+            (Turn::Caller, waited) => waited >= send_timeout,
+            _ => false,
+        })
+    }
 }

@@ -4,6 +4,7 @@
 //! connection lives on one core and meets no lock. One more thread watches signals and files and
 //! serves health and metrics.
 
+mod activity;
 mod admin;
 mod certificate;
 mod connection;

@@ -122,8 +122,8 @@ impl<'g> Entry<'g> {
     }
 
     /// The request id as a header value.
-    pub fn request_id_value(&self) -> HeaderValue {
-        self.request_id.clone()
+    pub fn request_id_value(&self) -> &HeaderValue {
+        &self.request_id
     }
 
     /// Ends the record: writes the line, counts the request.

@@ -28,6 +28,11 @@ impl Outgoing {
         }
     }
 
+    /// Its length, where it is known.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.size_hint().exact()
+    }
+
     /// What was read of a body, and its rest.
     pub fn streamed(chunks: Vec<Bytes>, rest: Option<Incoming>) -> Self {
         Self {

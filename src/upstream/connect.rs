@@ -1,56 +1,44 @@
 //! New connections to the app.
 
 use std::io;
+use std::time::Instant;
 
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
-use super::{Outgoing, Settings, Target};
+use super::link::Link;
+use super::{Settings, Target};
 use crate::rejection::Rejection;
 use crate::socket::Socket;
 
-/// Opens a connection, within the time for it.
-pub(super) async fn open(settings: &Settings) -> Result<SendRequest<Outgoing>, Rejection> {
-    let opened = tokio::time::timeout(settings.connect_timeout, connect(settings)).await;
+/// Opens a connection, within the time for it, and before `deadline`.
+pub(super) async fn open(settings: &Settings, deadline: Instant) -> Result<Link, Rejection> {
+    let limit = deadline.min(Instant::now() + settings.connect_timeout);
+    let opened = tokio::time::timeout_at(limit.into(), connect(settings)).await;
     match opened {
-        Ok(Ok(sender)) => Ok(sender),
+        Ok(Ok(link)) => Ok(link),
         Ok(Err(_)) | Err(_) => Err(Rejection::UpstreamUnreachable),
     }
 }
 
-async fn connect(settings: &Settings) -> io::Result<SendRequest<Outgoing>> {
+async fn connect(settings: &Settings) -> io::Result<Link> {
+    let now = Instant::now();
     let (host, port, tls) = match &settings.target {
         Target::Echo => return Err(io::ErrorKind::Unsupported.into()),
-        Target::Unix(path) => return speak(Socket::from(UnixStream::connect(path).await?)).await,
+        Target::Unix(path) => {
+            let socket = Socket::from(UnixStream::connect(path).await?);
+            return Ok(Link::new(socket.with_stall(settings.timeout), now));
+        }
         Target::Tcp { host, port, tls } => (host, *port, tls),
     };
     let stream = TcpStream::connect((&**host, port)).await?;
     stream.set_nodelay(true)?;
-    let socket = Socket::from(stream);
-    match tls {
-        None => speak(socket).await,
+    let socket = Socket::from(stream).with_stall(settings.timeout);
+    Ok(match tls {
+        None => Link::new(socket, now),
         Some((config, name)) => {
-            speak(
-                TlsConnector::from(config.clone())
-                    .connect(name.clone(), socket)
-                    .await?,
-            )
-            .await
+            let connector = TlsConnector::from(config.clone());
+            Link::new(connector.connect(name.clone(), socket).await?, now)
         }
-    }
-}
-
-async fn speak<S>(stream: S) -> io::Result<SendRequest<Outgoing>>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(io::Error::other)?;
-    // Ends by itself when the sender is dropped or the app hangs up; its error is the request's.
-    drop(tokio::spawn(connection.with_upgrades()));
-    Ok(sender)
+    })
 }

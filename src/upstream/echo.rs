@@ -2,36 +2,39 @@
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Response};
 use http_body_util::BodyExt as _;
 use serde_json::{Map, Value, json};
 
-use super::Outgoing;
+use super::{AnswerBody, Request};
 use crate::rejection::Rejection;
 
-pub(super) async fn answer(request: Request<Outgoing>) -> Result<Response<Bytes>, Rejection> {
-    let (parts, body) = request.into_parts();
-    let body = body
-        .collect()
-        .await
-        .map_err(|_| Rejection::BodyIncomplete)?
-        .to_bytes();
+/// `limits.header_count` and what we write.
+const MOST_LINES: usize = 10_100;
+
+pub(super) async fn answer(request: Request) -> Result<Response<AnswerBody>, Rejection> {
+    let body = request.body.collect().await;
+    let body = body.map_err(|_| Rejection::BodyIncomplete)?.to_bytes();
+    // What an app would read, by what was written for it.
+    let mut lines = vec![httparse::EMPTY_HEADER; MOST_LINES];
+    let mut head = httparse::Request::new(&mut lines);
+    head.parse(&request.head).map_err(|_| Rejection::Internal)?;
     let mut headers: Map<String, Value> = Map::new();
-    for (name, value) in &parts.headers {
-        let value = Value::from(String::from_utf8_lossy(value.as_bytes()));
-        match headers.get_mut(name.as_str()) {
+    for line in head.headers.iter() {
+        let value = Value::from(String::from_utf8_lossy(line.value));
+        match headers.get_mut(line.name) {
             Some(Value::Array(values)) => values.push(value),
             Some(first) => *first = json!([first.clone(), value]),
-            None => drop(headers.insert(name.as_str().into(), value)),
+            None => drop(headers.insert(line.name.into(), value)),
         }
     }
     let text = json!({
-        "method": parts.method.as_str(),
-        "path": parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str),
+        "method": head.method,
+        "path": head.path,
         "headers": headers,
         "body": String::from_utf8_lossy(&body),
     });
-    let mut response = Response::new(Bytes::from(text.to_string()));
+    let mut response = Response::new(AnswerBody::whole(Bytes::from(text.to_string())));
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -3,23 +3,34 @@
 //! A request is sent at most once. Only one of which no byte was written (a pooled connection
 //! that had died) is sent again, on a new connection.
 
+mod answer;
 mod assertion;
 mod body;
+mod chunked;
 mod connect;
 mod echo;
+mod exchange;
+mod head;
+mod link;
 mod pool;
+mod request;
+mod sending;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Response, Uri};
-use hyper::body::Incoming;
+use http::{HeaderValue, Response};
 
+pub use answer::{AnswerBody, Broken};
 pub use assertion::{Assertion, AssertionKeyError, Statement};
 pub use body::Outgoing;
+pub use link::Link;
 pub use pool::Pool;
+pub use request::{Head, Request};
 
+use self::exchange::Failed;
+use self::sending::Sending;
 use crate::rejection::Rejection;
 
 /// Where the app listens.
@@ -73,66 +84,44 @@ pub struct Settings {
     pub assertion: Option<Arc<Assertion>>,
 }
 
-/// The app's answer.
-#[derive(Debug)]
-pub enum Answer {
-    /// From the app, its body still arriving.
-    App(Response<Incoming>),
-    /// From the built-in app.
-    Echo(Response<bytes::Bytes>),
-}
-
-/// Sends the request, which is taken, and waits for the head of the answer. `now` is the time.
+/// Sends the request and waits for the head of the answer. `now` is the time.
 ///
 /// # Errors
 ///
 /// `UpstreamUnreachable` when nothing was sent, `UpstreamTimeout` and `UpstreamFailed` when the
-/// app may have received it; `Internal` without a request.
+/// app may have received it, `BodyIncomplete` when the caller did not send all of it.
 pub async fn send(
     settings: &Settings,
     pool: &Pool,
-    request: &mut Option<Request<Outgoing>>,
+    request: Request,
     now: Instant,
-) -> Result<Answer, Rejection> {
+) -> Result<Response<AnswerBody>, Rejection> {
     if matches!(settings.target, Target::Echo) {
-        let request = request.take().ok_or(Rejection::Internal)?;
-        return Box::pin(echo::answer(request)).await.map(Answer::Echo);
+        return Box::pin(echo::answer(request)).await;
     }
-    match tokio::time::timeout(settings.timeout, exchange(settings, pool, request, now)).await {
-        Ok(outcome) => outcome.map(Answer::App),
-        Err(_) => Err(Rejection::UpstreamTimeout),
-    }
-}
-
-async fn exchange(
-    settings: &Settings,
-    pool: &Pool,
-    request: &mut Option<Request<Outgoing>>,
-    now: Instant,
-) -> Result<Response<Incoming>, Rejection> {
+    let deadline = now + settings.timeout;
+    let Request { method, head, body } = request;
+    let mut sending = Sending::new(head, body);
     loop {
         // Boxed: what few requests need is no part of the state of every request.
-        let (mut sender, pooled) = match pool.take(now).await {
-            Some(sender) => (sender, true),
-            None => (Box::pin(connect::open(settings)).await?, false),
+        let (link, pooled) = match pool.take(now).await {
+            Some(link) => (link, true),
+            None => (Box::pin(connect::open(settings, deadline)).await?, false),
         };
-        let taken = request.take().ok_or(Rejection::Internal)?;
-        match sender.try_send_request(taken).await {
-            Ok(response) => {
-                pool.give_back(sender);
-                return Ok(response);
-            }
-            Err(mut error) => match error.take_message() {
-                Some(unsent) if pooled => *request = Some(unsent),
-                Some(_) => return Err(Rejection::UpstreamUnreachable),
-                None => return Err(Rejection::UpstreamFailed),
-            },
+        match exchange::exchange(link, pool, sending, &method, deadline).await {
+            Ok(response) => return Ok(response),
+            Err(Failed::Unsent(unsent)) if pooled => sending = unsent,
+            Err(Failed::Unsent(_)) => return Err(Rejection::UpstreamUnreachable),
+            Err(Failed::Timeout) => return Err(Rejection::UpstreamTimeout),
+            Err(Failed::Sent) => return Err(Rejection::UpstreamFailed),
+            Err(Failed::Caller) => return Err(Rejection::BodyIncomplete),
         }
     }
 }
 
-/// The request target for the app: its base path, then the path and query as they came.
-pub fn request_target(settings: &Settings, path: &str, query: Option<&str>) -> Option<Uri> {
+/// The request target for the app: its base path, then the path and query as they came; `None`
+/// where that is none.
+pub fn request_target(settings: &Settings, path: &str, query: Option<&str>) -> Option<String> {
     let mut target = String::with_capacity(settings.base_path.len() + path.len() + 1);
     target.push_str(&settings.base_path);
     target.push_str(path);
@@ -140,5 +129,113 @@ pub fn request_target(settings: &Settings, path: &str, query: Option<&str>) -> O
         target.push('?');
         target.push_str(query);
     }
-    PathAndQuery::try_from(target).ok().map(Uri::from)
+    // No byte of it may end the line it is written into.
+    PathAndQuery::try_from(&*target).is_ok().then_some(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A connection that looks alive and takes nothing.
+    struct Dead;
+
+    impl AsyncRead for Dead {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Dead {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn settings(port: u16) -> Settings {
+        let second = Duration::from_secs(5);
+        Settings {
+            target: Target::Tcp {
+                host: "127.0.0.1".into(),
+                port,
+                tls: None,
+            },
+            url: String::new(),
+            base_path: String::new(),
+            connect_timeout: second,
+            timeout: second,
+            pool_idle: second,
+            host: Host::Preserve,
+            assertion: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_dead_connection_did_not_take_is_sent_whole_on_a_new_one() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let settings = settings(listener.local_addr().unwrap().port());
+        let pool = Pool::default();
+        for _ in 0..2 {
+            pool.put(Link::new(Dead, Instant::now()));
+        }
+        let head = Head::new(http::Method::POST, "/", &HeaderValue::from_static("app"));
+        let body = Outgoing::whole(vec!["first ".into(), "second".into()]);
+        let sent = send(&settings, &pool, head.with_body(body), Instant::now());
+        let app = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut text = vec![0; 1024];
+            let mut length = 0;
+            while !text[..length].ends_with(b"second") {
+                length += stream.read(&mut text[length..]).await.unwrap();
+            }
+            stream
+                .write_all(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+                .await
+                .unwrap();
+            String::from_utf8(text[..length].to_vec()).unwrap()
+        };
+        let (answer, received) = tokio::join!(sent, app);
+        assert_eq!(answer.unwrap().status(), 201);
+        assert!(
+            received.contains("content-length: 12\r\n\r\nfirst second"),
+            "{received}"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_a_new_connection_does_not_take_is_not_sent_again() {
+        let pool = Pool::default();
+        let head = Head::new(http::Method::POST, "/", &HeaderValue::from_static("app"));
+        let sending = Sending::new(
+            head.with_body(Outgoing::default()).head,
+            Outgoing::default(),
+        );
+        let link = Link::new(Dead, Instant::now());
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let outcome = exchange::exchange(link, &pool, sending, &http::Method::POST, deadline).await;
+        assert!(matches!(outcome, Err(Failed::Unsent(_))));
+    }
 }

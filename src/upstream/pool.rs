@@ -3,9 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use hyper::client::conn::http1::SendRequest;
-
-use super::Outgoing;
+use super::link::Link;
 
 /// More idle connections than this are closed at once.
 const MAX_IDLE: usize = 1024;
@@ -21,7 +19,7 @@ pub struct Pool {
 
 #[derive(Debug)]
 struct Idle {
-    sender: SendRequest<Outgoing>,
+    link: Link,
     since: Instant,
 }
 
@@ -30,46 +28,33 @@ impl Pool {
     ///
     /// A sent request is never sent again, so one that meets an app's hang-up is lost. Whether the
     /// app has hung up while the connection waited, only the runtime knows: it is given a turn.
-    pub(super) async fn take(&self, now: Instant) -> Option<SendRequest<Outgoing>> {
+    pub(super) async fn take(&self, now: Instant) -> Option<Link> {
         loop {
-            let Idle { sender, since } = self.lock().pop()?;
+            let Idle { mut link, since } = self.lock().pop()?;
             if now.saturating_duration_since(since) > FRESH {
                 tokio::task::yield_now().await;
             }
-            if sender.is_ready() {
-                return Some(sender);
+            if link.is_quiet() {
+                return Some(link);
             }
         }
     }
 
-    /// Takes a connection back once its answer is read to the end. One that breaks before is never
-    /// ready again, so half an answer cannot poison the next request.
-    pub(super) fn give_back(&self, mut sender: SendRequest<Outgoing>) {
-        if sender.is_ready() {
-            self.put(sender);
-            return;
-        }
-        let pool = self.clone();
-        drop(tokio::spawn(async move {
-            if sender.ready().await.is_ok() {
-                pool.put(sender);
-            }
-        }));
-    }
-
-    /// Closes what has been idle longer than `limit`, or all.
+    /// Closes what the app has closed, or what has been idle longer than `limit`; the rest keeps
+    /// nothing but its connection.
     pub fn expire(&self, limit: Duration) {
-        self.lock()
-            .retain(|idle| idle.since.elapsed() < limit && !idle.sender.is_closed());
+        self.lock().retain_mut(|Idle { link, since }| {
+            link.rest();
+            since.elapsed() < limit && link.is_quiet()
+        });
     }
 
-    fn put(&self, sender: SendRequest<Outgoing>) {
+    /// Takes a connection back once its answer is read to the end.
+    pub(super) fn put(&self, link: Link) {
         let mut idle = self.lock();
         if idle.len() < MAX_IDLE {
-            idle.push(Idle {
-                sender,
-                since: Instant::now(),
-            });
+            let since = Instant::now();
+            idle.push(Idle { link, since });
         }
     }
 

@@ -143,8 +143,12 @@ impl PublicKey {
             Material::Ed25519(bytes) => {
                 require_point(&ED25519_POINT, bytes, has_large_order(bytes))?;
             }
-            Material::P256(point) => require_point(&ECDSA_P256_SHA256_ASN1, point, true)?,
-            Material::P384(point) => require_point(&ECDSA_P384_SHA384_ASN1, point, true)?,
+            Material::P256(point) => {
+                require_point(&ECDSA_P256_SHA256_ASN1, point, !is_hybrid(point))?;
+            }
+            Material::P384(point) => {
+                require_point(&ECDSA_P384_SHA384_ASN1, point, !is_hybrid(point))?;
+            }
             Material::Rsa { modulus, exponent } => {
                 let bits = bits(modulus);
                 if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
@@ -171,6 +175,11 @@ fn require_point(
         Ok(_) if sound => Ok(()),
         _ => Err(KeyError::Point),
     }
+}
+
+/// A second spelling of the same key, which must not be used (RFC 5480 §2.2).
+fn is_hybrid(point: &[u8]) -> bool {
+    matches!(point.first(), Some(6 | 7))
 }
 
 /// Whether an Ed25519 key is none of the eight points of small order, in any of their spellings:

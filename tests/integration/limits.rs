@@ -94,6 +94,73 @@ fn a_body_over_the_limit_is_refused() {
     }
 }
 
+/// Most callers write all they have before they read. Closed while bytes of theirs are unread, the
+/// connection would be reset, and the refusal lost.
+#[test]
+fn whoever_writes_everything_before_reading_still_sees_the_refusal() {
+    use std::io::Write as _;
+    let app = Upstream::recording();
+    let gate = start(&app, "buffered = \"1MiB\"\nbody_timeout = \"20s\"", "");
+    let large = vec![b'x'; 6 << 20];
+    let nowhere = Delivery::post("/nowhere").body(&large);
+    let malformed = nowhere.clone().header("Host", "a b");
+    for (case, status, bytes) in [
+        ("too large", 413, good(6 << 20).to_bytes()),
+        ("too large, in chunks", 413, chunked(6 << 20)),
+        ("no route", 404, nowhere.to_bytes()),
+        ("no host", 400, malformed.to_bytes()),
+        (
+            "a stranger",
+            401,
+            Delivery::post("/hook").body(&large).to_bytes(),
+        ),
+        ("no room", 503, good(1 << 20).to_bytes()),
+    ] {
+        let mut holding = gate.connect();
+        if status == 503 {
+            let bytes = good(900_000).to_bytes();
+            holding.send(&bytes[..bytes.len() - 1]);
+            // Until it is here.
+            let started = Instant::now();
+            while gate.send(&good(1 << 20)).status != 503 {
+                assert!(started.elapsed() < crate::harness::DEADLINE);
+                // The one that waits may have met the one that passed, and been refused itself.
+                let limit = Some(std::time::Duration::from_millis(1));
+                holding.stream.set_read_timeout(limit).unwrap();
+                if holding.stream.peek(&mut [0]).is_ok() {
+                    holding = gate.connect();
+                    holding.send(&bytes[..bytes.len() - 1]);
+                }
+            }
+        }
+        for _ in 0..3 {
+            let mut client = gate.connect();
+            client
+                .stream
+                .write_all(&bytes)
+                .unwrap_or_else(|error| panic!("{case}: {error}"));
+            let answer = client
+                .answer()
+                .unwrap_or_else(|| panic!("{case}: no answer"));
+            assert_eq!((answer.status, answer.complete), (status, true), "{case}");
+        }
+    }
+    let strangers = app.requests();
+    assert!(
+        strangers
+            .iter()
+            .all(|request| request.body.len() == 1 << 20)
+    );
+    // But nobody is listened to for ever.
+    let mut client = gate.connect();
+    let started = Instant::now();
+    client.send(&good(0).header("Content-Length", "9999999999").to_bytes());
+    while client.stream.write_all(&large[..4096]).is_ok() {
+        assert!(started.elapsed().as_secs() < 5, "still listening");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn a_mebibyte_is_the_default() {
     let app = Upstream::recording();

@@ -196,6 +196,12 @@ impl Compiler<'_> {
             body_timeout: table
                 .duration("body_timeout")
                 .unwrap_or(Duration::from_secs(10)),
+            send_timeout: table
+                .duration("send_timeout")
+                .unwrap_or(Duration::from_secs(30)),
+            idle_timeout: table
+                .duration("idle_timeout")
+                .unwrap_or(Duration::from_secs(75)),
             connections: count("connections", 10_000),
             in_flight: count("in_flight", 1024),
             buffered: table.size("buffered").unwrap_or(256 * MIB),
@@ -216,6 +222,8 @@ impl Compiler<'_> {
         for key in ["header_timeout", "body_timeout"] {
             self.positive(table, key, "no request could arrive in it");
         }
+        self.positive(table, "send_timeout", "no answer could be sent in it");
+        self.positive(table, "idle_timeout", "no connection could be used twice");
         if limits.buffered < limits.body && limits.buffered > 0 {
             let span = table
                 .get("buffered")

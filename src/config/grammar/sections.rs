@@ -270,6 +270,18 @@ static LIMITS: Section = section(
             "10s",
             "How long a body may take.",
         ),
+        key(
+            "send_timeout",
+            Kind::Duration,
+            "30s",
+            "How long a caller may take nothing of its answer.",
+        ),
+        key(
+            "idle_timeout",
+            Kind::Duration,
+            "75s",
+            "How long a connection may wait for its next request.",
+        ),
         key("connections", COUNT, "10000", "The most connections."),
         key("in_flight", COUNT, "1024", "The most requests at once."),
         key(

@@ -318,6 +318,8 @@ fn weak_and_foreign_keys_are_refused() {
     let zero = [0_u8; 32];
     let off_curve = [&[4][..], &[1; 64]].concat();
     let infinity = [&[4][..], &[0; 64]].concat();
+    let mut hybrid = bytes_of(&P256.public.material).to_vec();
+    hybrid[0] = 6 | hybrid[64] & 1;
     for (what, key, error) in [
         (
             "another curve",
@@ -329,6 +331,11 @@ fn weak_and_foreign_keys_are_refused() {
         (
             "off the curve",
             spki(&[OID_EC, OID_P256].concat(), &off_curve),
+            KeyError::Point,
+        ),
+        (
+            "hybrid",
+            spki(&[OID_EC, OID_P256].concat(), &hybrid),
             KeyError::Point,
         ),
         (

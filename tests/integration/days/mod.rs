@@ -6,7 +6,7 @@
 mod app;
 mod drain;
 mod floods;
-mod frames;
+pub mod frames;
 mod leaks;
 mod memory;
 mod outage;
@@ -14,6 +14,7 @@ mod parking;
 mod proxy_protocol;
 mod reload;
 mod slow;
+mod stalled;
 mod systemd;
 
 use std::io::{Read as _, Write as _};

@@ -5,6 +5,7 @@
 
 mod body;
 mod head;
+mod http2;
 
 use crate::harness::verdict::shown;
 use crate::harness::{Gatepost, Setup, Upstream};

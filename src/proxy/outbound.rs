@@ -1,0 +1,239 @@
+//! The request for the app: of the client's headers what cannot lie, then what is true.
+
+use std::borrow::Cow;
+
+use http::header::{COOKIE, HOST};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Uri};
+
+use super::Gate;
+use super::forward::Passage;
+use super::once::Turn;
+use super::permit::{Ground, Permit};
+use super::upgrade::Upgrade;
+use crate::budget::Reserved;
+use crate::event::{self, Event};
+use crate::rejection::Rejection;
+use crate::route::Route;
+use crate::telemetry::Entry;
+use crate::upstream::{self, Head, Host, Outgoing, Request, Statement};
+use crate::verify::{Place, Verified};
+use crate::{form, headers};
+
+/// What is kept while a request is with the app.
+pub(super) struct Outbound {
+    /// Held until the app has answered: till then the body is in memory.
+    pub(super) reserved: Option<Reserved>,
+    pub(super) upgrade: Option<Upgrade>,
+    /// Whether it was looked at: not on a route that passes everything through.
+    pub(super) verified: bool,
+}
+
+/// Writes the request for the app.
+pub(super) fn outbound(
+    passage: &Passage<'_>,
+    parts: &mut Parts,
+    permit: Permit,
+    entry: &mut Entry<'_>,
+) -> Result<(Request, Outbound), Rejection> {
+    let Passage {
+        gate,
+        route,
+        peer,
+        ref address,
+        ref turn,
+        ..
+    } = *passage;
+    let names = &gate.headers.names;
+    let host = host_value(parts);
+    // Where TLS ends before us, the app would else answer with a redirect.
+    let secure = peer.secure
+        || (gate.trust.proxies.contains(peer.address) && headers::claims_tls(&parts.headers));
+    let unverified = matches!(permit.ground(), Ground::Passthrough(_));
+    let upgrade = unverified.then(|| Upgrade::take(parts)).flatten();
+    let target = target(gate, route, &parts.uri, &permit).ok_or(Rejection::Internal)?;
+    let method = parts.method.clone();
+    let mut head = Head::new(method, &target, &upstream_host(gate, host.as_ref()));
+    let stripped = stripped(gate, route, &permit);
+    for (name, value) in headers::kept(&parts.headers, names, gate.headers.cloudevents) {
+        if !stripped.clone().any(|place| place == name) {
+            head.line(name, value);
+        }
+    }
+    if let Some(cookies) = headers::cookies(&parts.headers)
+        && !stripped.clone().any(|place| *place == COOKIE)
+    {
+        head.line(&COOKIE, &cookies);
+    }
+    head.line(&names.route, &route.fixed.route);
+    head.line(&names.client_ip, address);
+    head.line(&names.request_id, entry.request_id_value());
+    head.line(&headers::FORWARDED_FOR, address);
+    let scheme = if secure { "https" } else { "http" };
+    head.line(&headers::FORWARDED_PROTO, &HeaderValue::from_static(scheme));
+    if let Some(host) = host.filter(|host| !host.is_empty()) {
+        head.line(&headers::FORWARDED_HOST, &host);
+    }
+    if matches!(turn, Turn::Copy) {
+        head.line(&names.duplicate, &HeaderValue::from_static("true"));
+    }
+    if upgrade.is_some() {
+        Upgrade::announce(&mut head);
+    }
+    let (body, reserved) = match permit.into_ground() {
+        Ground::Verified {
+            verified,
+            event,
+            reserved,
+        } => {
+            claim(gate, route, &mut head, &verified, &event, entry)?;
+            entry.event_types = event.types;
+            entry.event_id = event.id;
+            let chunks = verified.into_body().into_chunks();
+            (Outgoing::whole(chunks), Some(reserved))
+        }
+        Ground::Observed(refused) => {
+            let reason = HeaderValue::from_static(refused.rejection.code());
+            head.line(&names.observed, &reason);
+            let chunks = refused.body.into_chunks();
+            (Outgoing::streamed(chunks, refused.rest), None)
+        }
+        Ground::Passthrough(incoming) => (Outgoing::streamed(Vec::new(), Some(incoming)), None),
+    };
+    let outbound = Outbound {
+        reserved,
+        upgrade,
+        verified: !unverified,
+    };
+    Ok((head.with_body(body), outbound))
+}
+
+/// The headers of a verified request that hold a credential the app need not see.
+fn stripped<'r>(
+    gate: &Gate,
+    route: &'r Route,
+    permit: &Permit,
+) -> impl Iterator<Item = &'r HeaderName> + Clone + use<'r> {
+    let wanted =
+        gate.headers.strip_credentials && matches!(permit.ground(), Ground::Verified { .. });
+    let places = if wanted { &*route.strip } else { &[] };
+    places.iter().filter_map(|place| match place {
+        Place::Header(name) => Some(name),
+        Place::Body | Place::Form(_) | Place::Json(_) | Place::Query(_) => None,
+    })
+}
+
+/// What the app is asked for.
+fn target<'a>(gate: &Gate, route: &Route, uri: &'a Uri, permit: &Permit) -> Option<Cow<'a, str>> {
+    let query = query(gate, route, uri, permit);
+    // Mostly what was asked for, which need not be written and read once more. Where an authority
+    // was sent with it, the path may be empty.
+    if query.as_deref() == uri.query()
+        && route.upstream_path.is_none()
+        && gate.upstream.base_path.is_empty()
+        && uri.authority().is_none()
+    {
+        return uri.path_and_query().map(|target| target.as_str().into());
+    }
+    let path = route.upstream_path.as_deref().unwrap_or(uri.path());
+    upstream::request_target(&gate.upstream, path, query.as_deref()).map(Cow::Owned)
+}
+
+/// The query, byte for byte, but for a static key in it that was verified.
+fn query<'a>(gate: &Gate, route: &Route, uri: &'a Uri, permit: &Permit) -> Option<Cow<'a, str>> {
+    let mut query = Cow::Borrowed(uri.query()?);
+    if gate.headers.strip_credentials && matches!(permit.ground(), Ground::Verified { .. }) {
+        for place in &route.strip {
+            if let Place::Query(name) = place {
+                query = Cow::Owned(form::without(&query, name)?);
+            }
+        }
+    }
+    Some(query)
+}
+
+/// The headers that only a proof writes.
+fn claim(
+    gate: &Gate,
+    route: &Route,
+    head: &mut Head,
+    verified: &Verified,
+    event: &Event,
+    entry: &Entry<'_>,
+) -> Result<(), Rejection> {
+    let names = &gate.headers.names;
+    let provider = route.fixed.provider.as_ref();
+    let kind = (!event.types.is_empty()).then(|| event::joined(&event.types));
+    let id = event.id.as_deref().map(event::header_value);
+    let count = event.count.map(HeaderValue::from);
+    let key = verified.key().map(|key| event::header_value(key));
+    let by = match verified.by() {
+        [only] => HeaderValue::from_static(only),
+        several => HeaderValue::try_from(several.join(", ")).map_err(|_| Rejection::Internal)?,
+    };
+    for (name, value) in [
+        (&names.provider, provider),
+        (&names.event_type, kind.as_ref()),
+        (&names.event_id, id.as_ref()),
+        (&names.event_count, count.as_ref()),
+        (&names.verified_by, Some(&by)),
+        (&names.key, key.as_ref()),
+    ] {
+        if let Some(value) = value {
+            head.line(name, value);
+        }
+    }
+    if gate.headers.cloudevents {
+        cloudevent(route, head, event);
+    }
+    let Some(assertion) = &gate.upstream.assertion else {
+        return Ok(());
+    };
+    let statement = Statement {
+        request_id: entry.request_id(),
+        route: &route.name,
+        provider: text(provider),
+        event_type: text(kind.as_ref()),
+        event_id: text(id.as_ref()),
+    };
+    let now = std::time::SystemTime::now();
+    let token = assertion.token(&statement, verified.body().chunks(), now);
+    // An app that asks for the proof must not see an event without it.
+    head.line(&names.assertion, &token.ok_or(Rejection::Internal)?);
+    Ok(())
+}
+
+fn text(value: Option<&HeaderValue>) -> Option<&str> {
+    value.and_then(|value| value.to_str().ok())
+}
+
+/// The binary mode of `CloudEvents` 1.0.2 (HTTP binding §3.1), where all required attributes exist.
+fn cloudevent(route: &Route, head: &mut Head, event: &Event) {
+    let ([kind], Some(id)) = (event.types.as_slice(), &event.id) else {
+        return;
+    };
+    let mut line = |name, value: &HeaderValue| head.line(&HeaderName::from_static(name), value);
+    line("ce-specversion", &HeaderValue::from_static("1.0"));
+    line("ce-type", &event::header_value(kind));
+    line("ce-id", &event::header_value(id));
+    line("ce-source", &route.fixed.route);
+    if let Some(time) = &event.time {
+        line("ce-time", &event::header_value(time));
+    }
+}
+
+/// The host the client asked for, from the Host header or the `:authority` of HTTP/2.
+fn host_value(parts: &Parts) -> Option<HeaderValue> {
+    match parts.uri.authority() {
+        Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
+        None => parts.headers.get(HOST).cloned(),
+    }
+}
+
+/// HTTP/1.0 may ask for no host; to the app we speak HTTP/1.1, which must have one.
+fn upstream_host(gate: &Gate, asked: Option<&HeaderValue>) -> HeaderValue {
+    match (&gate.upstream.host, asked) {
+        (Host::Fixed(host), _) | (Host::Preserve, Some(host)) => host.clone(),
+        (Host::Preserve, None) => HeaderValue::from_static("localhost"),
+    }
+}

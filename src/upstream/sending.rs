@@ -1,0 +1,138 @@
+//! A request on its way to the app.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes};
+use hyper::body::Body as _;
+
+use super::body::Outgoing;
+use super::chunked;
+use super::link::Link;
+
+/// Pieces that are written at once.
+const MOST_PIECES: usize = 16;
+
+/// What is left of a request to send. As long as nothing is sent it is all of it.
+#[derive(Debug)]
+pub(super) struct Sending {
+    /// To be written next.
+    pieces: VecDeque<Bytes>,
+    body: Outgoing,
+    chunked: bool,
+    state: State,
+    /// Whether the app may have seen any of it.
+    pub(super) begun: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    /// The body goes on.
+    Body,
+    /// What is left is in pieces.
+    Rest,
+    Over,
+}
+
+/// Why a request was not sent to its end.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// The caller broke off.
+    Caller,
+    /// The app did.
+    App,
+}
+
+impl From<io::Error> for Stopped {
+    fn from(_: io::Error) -> Self {
+        Self::App
+    }
+}
+
+impl Sending {
+    pub(super) fn new(head: Vec<u8>, body: Outgoing) -> Self {
+        Self {
+            pieces: VecDeque::from([Bytes::from(head)]),
+            chunked: body.length().is_none(),
+            body,
+            state: State::Body,
+            begun: false,
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.state == State::Over
+    }
+
+    /// Sends as much as the app takes and the caller has sent.
+    pub(super) fn poll(
+        &mut self,
+        link: &mut Link,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Stopped>> {
+        while self.state != State::Over {
+            let waits = self.gather(context)?;
+            if !self.pieces.is_empty() {
+                ready!(self.write(link, context))?;
+            } else if waits {
+                // What TLS holds back may be what the app waits for.
+                return match link.poll_flush(context)? {
+                    Poll::Ready(()) | Poll::Pending => Poll::Pending,
+                };
+            } else {
+                ready!(link.poll_flush(context))?;
+                self.state = State::Over;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes pieces off the body; whether more of it has to arrive first.
+    fn gather(&mut self, context: &mut Context<'_>) -> Result<bool, Stopped> {
+        while self.state == State::Body && self.pieces.len() < MOST_PIECES {
+            let frame = match Pin::new(&mut self.body).poll_frame(context) {
+                Poll::Pending => return Ok(true),
+                Poll::Ready(frame) => frame.transpose().map_err(|_| Stopped::Caller)?,
+            };
+            match frame.map(hyper::body::Frame::into_data) {
+                Some(Ok(data)) if data.is_empty() => {}
+                Some(Ok(data)) if self.chunked => {
+                    let line = chunked::size_line(data.len());
+                    self.pieces.extend([line, data, chunked::CHUNK_END]);
+                }
+                Some(Ok(data)) => self.pieces.push_back(data),
+                Some(Err(_)) => {}
+                None => {
+                    if self.chunked {
+                        self.pieces.push_back(chunked::LAST);
+                    }
+                    self.state = State::Rest;
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn write(&mut self, link: &mut Link, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut slices = [IoSlice::new(&[]); MOST_PIECES + 2];
+        let mut count = 0;
+        for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
+            *slice = IoSlice::new(piece);
+            count += 1;
+        }
+        let slices = slices.get(..count).unwrap_or_default();
+        let mut written = ready!(link.poll_write(context, slices))?;
+        self.begun = true;
+        while let Some(piece) = self.pieces.front_mut() {
+            if written < piece.len() {
+                piece.advance(written);
+                break;
+            }
+            written -= piece.len();
+            self.pieces.pop_front();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
