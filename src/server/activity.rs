@@ -50,6 +50,36 @@ impl Activity {
     }
 }
 
+/// Since when the head of a request is on its way, as far as can be told from one look to the next.
+#[derive(Debug)]
+pub(super) struct Heads {
+    begun: usize,
+    since: Instant,
+}
+
+impl Heads {
+    pub(super) fn new(activity: &Activity) -> Self {
+        Self {
+            begun: activity.begun.load(Ordering::Relaxed),
+            since: Instant::now(),
+        }
+    }
+
+    /// For how long one has been awaited: that of the first request from the start, each further one
+    /// from its first byte.
+    pub(super) fn awaited(&mut self, activity: &Activity) -> Duration {
+        let begun = activity.begun.load(Ordering::Relaxed);
+        let awaited = begun == 0 || activity.unread.load(Ordering::Relaxed);
+        if self.begun != begun || !awaited || activity.live.load(Ordering::Relaxed) > 0 {
+            *self = Self {
+                begun,
+                since: Instant::now(),
+            };
+        }
+        self.since.elapsed()
+    }
+}
+
 /// A request whose answer is not sent yet.
 #[derive(Debug)]
 pub(super) struct Live(Arc<Activity>);
