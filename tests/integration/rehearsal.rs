@@ -1,5 +1,6 @@
 //! `gatepost test`: what passes, what fails and how it is told; no secret is read.
 
+use std::fmt::Write as _;
 use std::process::Output;
 
 use crate::harness::{Setup, Upstream};
@@ -252,4 +253,49 @@ request = { tamper = "body" }
         "{said}"
     );
     assert_eq!(output.status.code(), Some(1), "{said}");
+}
+
+#[test]
+fn message_signatures_of_every_algorithm_are_tried() {
+    let mut toml = String::new();
+    let algorithms = [
+        "ecdsa-p256-sha256",
+        "ecdsa-p384-sha384",
+        "ed25519",
+        "hmac-sha256",
+        "rsa-pss-sha512",
+        "rsa-v1_5-sha256",
+    ];
+    for algorithm in algorithms {
+        let key = match algorithm {
+            "hmac-sha256" => "secret",
+            _ => "public_key",
+        };
+        let _ = write!(
+            toml,
+            "[[route]]\npath = \"/{algorithm}\"\n{key} = {{ env = \"NOT_SET\" }}\n\
+             public_url = \"https://hooks.example.com\"\n\
+             verify = [{{ scheme = \"http_signature\", algorithm = \"{algorithm}\", tag = \"t\", components = [\
+             \"@method\", \"@target-uri\", \"content-digest;key=\\\"sha-512\\\"\", \"content-type\", \"date\", \"x-tenant\"] }}]\n"
+        );
+        for (tamper, expected) in [
+            ("", "verified"),
+            ("body", "digest_mismatch"),
+            ("key", "signature_mismatch"),
+            ("missing", "signature_missing"),
+            ("signature", "signature_mismatch"),
+            ("time", "timestamp_too_old"),
+        ] {
+            let _ = write!(
+                toml,
+                "[[test]]\nroute = \"/{algorithm}\"\nexpect = \"{expected}\"\n"
+            );
+            if !tamper.is_empty() {
+                let _ = writeln!(toml, "request = {{ tamper = \"{tamper}\" }}");
+            }
+        }
+    }
+    let (output, said, _) = test(&toml, &[]);
+    assert!(said.contains("\n36 passed, 0 failed\n"), "{said}");
+    assert_eq!(output.status.code(), Some(0), "{said}");
 }

@@ -353,3 +353,21 @@ fn send_signs_messages_as_the_rfc_has_it() {
         }
     }
 }
+
+/// Whoever sends a captured request again changes nothing of what is signed.
+#[test]
+fn a_copy_is_known_by_what_is_signed() {
+    let app = Upstream::recording();
+    let (algorithm, keys, sign) = algorithms().pop().unwrap();
+    let keys = format!("{keys}\nduplicates = \"acknowledge\"");
+    let gate = setup(&app, algorithm, &keys, "").start();
+    let first = Signer::new(sign).delivery();
+    gate.accepts("the first", &first);
+    for copy in [first.clone(), first.header("X-Other", "1")] {
+        assert_eq!(gate.send(&copy).status, 200);
+    }
+    let mut other = Signer::new(sign);
+    other.parameters.push_str(";nonce=\"2\"");
+    gate.accepts("another", &other.delivery());
+    assert_eq!(app.requests().len(), 2);
+}
