@@ -34,10 +34,15 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    /// Whether no request has begun since the last look, and none is being answered.
+    /// Whether no request was being answered at the last look, none is now, and none was in between.
+    /// One look is not enough: an answer that has just been given may end the connection yet.
     pub(super) fn is_quiet_since(&self, seen: &mut usize) -> bool {
         let begun = self.begun.load(Ordering::Relaxed);
-        std::mem::replace(seen, begun) == begun && self.live.load(Ordering::Relaxed) == 0
+        let now = match self.live.load(Ordering::Relaxed) {
+            0 => begun,
+            _ => usize::MAX,
+        };
+        std::mem::replace(seen, now) == begun && now == begun
     }
 
     /// Whether nothing has happened since the last look. A connection without any request yet is

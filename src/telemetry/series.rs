@@ -174,13 +174,11 @@ impl Series {
         counter.inc();
     }
 
-    pub(super) fn count_match(&self, name: &str) {
+    pub(super) fn count_match(&self, name: &str, now: jiff::Timestamp) {
         let found = self.secrets.iter().find(|secret| secret.name == name);
         if let Some(Matched { matches, last, .. }) = found {
             matches.inc();
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            let now = now.unwrap_or_default().as_secs();
-            last.set(i64::try_from(now).unwrap_or(i64::MAX));
+            last.set(now.as_second());
         }
     }
 
