@@ -153,9 +153,10 @@ impl Shared {
         let routes = gate.routes.all().iter();
         self.telemetry.history.sample(routes.map(|route| {
             let counts = gate.counts(Some(route));
+            // What an observing route would have refused is no better for having passed.
             let refused = counts.rejected.saturating_add(counts.failed);
-            let forwarded = counts.forwarded.saturating_add(counts.would_reject);
-            (route.name.clone(), (forwarded, refused))
+            let refused = refused.saturating_add(counts.would_reject);
+            (route.name.clone(), (counts.forwarded, refused))
         }));
     }
 

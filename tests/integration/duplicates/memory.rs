@@ -432,3 +432,22 @@ fn a_million_ids_take_less_than_120_bytes_each() {
     assert!(memory.len() > 990_000, "{}", memory.len());
     assert!(bytes < 120, "{bytes}");
 }
+
+/// A path that goes to another provider: what that one sends are other events.
+#[test]
+fn the_same_path_of_another_provider_remembers_other_events() {
+    let app = Upstream::recording();
+    let gate = setup(&app, "duplicates = \"reject\"").start();
+    gate.passes("first", &event("1"));
+    gate.refuses("copy", &event("1"), 409, "duplicate");
+    let path = gate.folder.path().join("sidecar.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("acme", "umbrella")).unwrap();
+    assert!(
+        gate.log
+            .wait(|line| line["msg"] == "configuration reloaded")
+            .is_some()
+    );
+    gate.passes("of another provider", &event("1"));
+    gate.refuses("a copy there", &event("1"), 409, "duplicate");
+}
