@@ -58,7 +58,10 @@ pub(super) async fn answer(
             None => go_on(incoming.into(), Some(slot)),
         };
     }
-    let time = gate.limits.body_timeout;
+    let time = intake::Time {
+        limit: gate.limits.body_timeout,
+        watched: false,
+    };
     let limit = MAX_BODY.min(route.body_limit);
     let read = intake::read(incoming.into(), limit, time, &gate.buffered, |_| {}).await;
     let arriving = match read {

@@ -1,6 +1,9 @@
 //! Reading a body: bounded, timed, counted against the budget, hashed as it arrives.
 
-use std::time::Duration;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
@@ -97,13 +100,44 @@ pub(super) struct Broken {
     pub(super) rest: Option<Incoming>,
 }
 
+/// How long a body may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Time {
+    pub(super) limit: Duration,
+    /// Whether the request is looked at several times a second, as HTTP/1 connections are (see
+    /// `server::http1`). Then the time can be taken at each look: a timer for every body would cost more
+    /// than most bodies do.
+    pub(super) watched: bool,
+}
+
+/// The outcome of `reading`; `None` when it takes longer.
+async fn within<T>(time: Time, reading: impl Future<Output = T>) -> Option<T> {
+    if !time.watched {
+        return tokio::time::timeout(time.limit, reading).await.ok();
+    }
+    let mut reading = pin!(reading);
+    let mut since = None;
+    poll_fn(|context| {
+        if let Poll::Ready(outcome) = reading.as_mut().poll(context) {
+            return Poll::Ready(Some(outcome));
+        }
+        let now = Instant::now();
+        if now.duration_since(*since.get_or_insert(now)) < time.limit {
+            Poll::Pending
+        } else {
+            Poll::Ready(None)
+        }
+    })
+    .await
+}
+
 /// Reads a body of at most `limit` bytes within `time`, giving each piece to `hash`.
 ///
 /// An announced length over the limit is refused before a byte is read.
 pub(super) async fn read(
     arriving: Arriving,
     limit: usize,
-    time: Duration,
+    time: Time,
     budget: &Budget,
     mut hash: impl FnMut(&[u8]),
 ) -> Result<Whole, Broken> {
@@ -161,17 +195,17 @@ pub(super) async fn read(
         }
         Ok(())
     };
-    let outcome = tokio::time::timeout(time, reading).await;
+    let outcome = within(time, reading).await;
     match outcome {
-        Ok(Ok(())) => Ok(Whole {
+        Some(Ok(())) => Ok(Whole {
             body: body.finish(),
             reserved,
         }),
-        Ok(Err(rejection)) => {
+        Some(Err(rejection)) => {
             let rest = (rejection != Rejection::BodyIncomplete).then_some(incoming);
             broken(rejection, body, rest)
         }
-        Err(_) => broken(Rejection::BodyTimeout, body, None),
+        None => broken(Rejection::BodyTimeout, body, None),
     }
 }
 

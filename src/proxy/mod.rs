@@ -119,7 +119,11 @@ async fn handle<'g>(
             Permit::observed(route, Refused::unread(rejection, arriving))?
         }
         Admitted::Pending(pending) => {
-            match verify(gate, route, &head, arriving, pending, now, entry).await {
+            let time = intake::Time {
+                limit: gate.limits.body_timeout,
+                watched: parts.version != http::Version::HTTP_2,
+            };
+            match verify(gate, route, &head, (arriving, time), pending, now, entry).await {
                 Ok(Passed::Handshake(answer)) => return Ok(handshake::told(*answer, entry)),
                 Ok(Passed::Event(verified, event, reserved)) => {
                     Permit::verified(verified, event, reserved)
@@ -137,7 +141,7 @@ async fn handle<'g>(
     note(entry, &permit);
     let turn = match once::key(gate, route, &permit) {
         None => Turn::Untold,
-        Some(key) => match once::turn_at_once(gate, key.0) {
+        Some(key) => match once::turn_at_once(gate, key, entry) {
             Some(turn) => turn,
             // Boxed: what is asked of a store is no part of the state that waits for the app.
             None => Box::pin(once::turn(gate, key, &permit, entry)).await?, // 10
@@ -205,12 +209,11 @@ async fn verify(
     gate: &Gate,
     route: &Route,
     head: &Head<'_>,
-    arriving: Arriving,
+    (arriving, time): (Arriving, intake::Time),
     mut pending: Pending<'_>,
     now: Moment,
     entry: &mut Entry<'_>,
 ) -> Result<Passed, Refused> {
-    let time = gate.limits.body_timeout;
     let copies = route.copies.as_ref();
     if copies.is_some_and(|rule| rule.basis() == Basis::Signed) {
         pending.identify();

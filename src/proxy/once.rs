@@ -64,12 +64,27 @@ pub(super) fn key(gate: &Gate, route: &Route, permit: &Permit) -> Option<(Finger
     key.map(|key| (key, rule.on_copy()))
 }
 
-/// Step 10: whether this event is a copy. `None` where that cannot be said without waiting.
-pub(super) fn turn_at_once(gate: &Gate, key: Fingerprint) -> Option<Turn> {
-    match gate.events.claim_at_once(key) {
-        Some(Standing::Claimed(claim)) => Some(Turn::First(claim)),
-        _ => None,
+/// Step 10: whether this event is a copy; `None` where that cannot be said without waiting, or where
+/// a copy does not go on.
+pub(super) fn turn_at_once(
+    gate: &Gate,
+    (key, on_copy): (Fingerprint, OnCopy),
+    entry: &mut Entry<'_>,
+) -> Option<Turn> {
+    match gate.events.claim_at_once(key)? {
+        Standing::Claimed(claim) => Some(Turn::First(claim)),
+        Standing::Remembered if on_copy == OnCopy::Forward => {
+            note_copy(gate, key, on_copy, entry);
+            Some(Turn::Copy)
+        }
+        Standing::Remembered | Standing::InFlight => None,
     }
+}
+
+fn note_copy(gate: &Gate, key: Fingerprint, on_copy: OnCopy, entry: &mut Entry<'_>) {
+    entry.event_key = Some(key);
+    entry.copy = Some(on_copy);
+    entry.series.count_copy(&gate.telemetry.metrics, on_copy);
 }
 
 /// Step 10, where it takes its time.
@@ -99,11 +114,7 @@ pub(super) async fn turn(
                 break Err(Rejection::EventInFlight);
             }
             Ok(Standing::Remembered) => {
-                entry.event_key = Some(key);
-                entry.copy = Some(on_copy);
-                if let Some(route) = entry.route {
-                    gate.telemetry.metrics.copied(&route.name, on_copy.name());
-                }
+                note_copy(gate, key, on_copy, entry);
                 break match on_copy {
                     OnCopy::Acknowledge => Ok(Turn::Acknowledged),
                     OnCopy::Forward => return Ok(Turn::Copy),

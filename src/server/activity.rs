@@ -34,10 +34,15 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    /// Whether no request has begun since the last look, and none is being answered.
+    /// Whether no request was being answered at the last look, none is now, and none was in between.
+    /// One look is not enough: an answer that has just been given may end the connection yet.
     pub(super) fn is_quiet_since(&self, seen: &mut usize) -> bool {
         let begun = self.begun.load(Ordering::Relaxed);
-        std::mem::replace(seen, begun) == begun && self.live.load(Ordering::Relaxed) == 0
+        let now = match self.live.load(Ordering::Relaxed) {
+            0 => begun,
+            _ => usize::MAX,
+        };
+        std::mem::replace(seen, now) == begun && now == begun
     }
 
     /// Whether nothing has happened since the last look. A connection without any request yet is
@@ -47,6 +52,36 @@ impl Activity {
             && *seen > 0
             && !self.unread.load(Ordering::Relaxed)
             && !self.stuck.load(Ordering::Relaxed)
+    }
+}
+
+/// Since when the head of a request is on its way, as far as can be told from one look to the next.
+#[derive(Debug)]
+pub(super) struct Heads {
+    begun: usize,
+    since: Instant,
+}
+
+impl Heads {
+    pub(super) fn new(activity: &Activity) -> Self {
+        Self {
+            begun: activity.begun.load(Ordering::Relaxed),
+            since: Instant::now(),
+        }
+    }
+
+    /// For how long one has been awaited: that of the first request from the start, each further one
+    /// from its first byte.
+    pub(super) fn awaited(&mut self, activity: &Activity) -> Duration {
+        let begun = activity.begun.load(Ordering::Relaxed);
+        let awaited = begun == 0 || activity.unread.load(Ordering::Relaxed);
+        if self.begun != begun || !awaited || activity.live.load(Ordering::Relaxed) > 0 {
+            *self = Self {
+                begun,
+                since: Instant::now(),
+            };
+        }
+        self.since.elapsed()
     }
 }
 

@@ -14,10 +14,10 @@ use bytes::Bytes;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
-use super::activity::{Activity, Live, Progress, Sight, Tracked, Turn};
+use super::activity::{Activity, Heads, Live, Progress, Sight, Tracked, Turn};
 use super::connection::Session;
 
 /// How many headers hyper allows where it is told nothing.
@@ -85,8 +85,8 @@ where
         builder.max_headers(limits.header_count);
     }
     builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
+        // Taken in the loop below: a timer for each head would cost more than reading it.
+        .header_read_timeout(None)
         .max_header_size(limits.header_bytes)
         .max_buf_size(READ_SIZE.max(limits.header_bytes))
         // A caller that has sent all it will send still gets its answer.
@@ -95,9 +95,11 @@ where
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut draining = pin!(session.draining());
-    // In any case before the time for the next head is over.
-    let park_after = PARK_AFTER.min(limits.header_timeout / 4);
+    // Often enough for every time that is taken at a look.
+    let shortest = limits.header_timeout.min(limits.body_timeout);
+    let look_after = PARK_AFTER.min(shortest / 4);
     let mut seen = 0;
+    let mut heads = Heads::new(&activity);
     let mut sight = Sight::new(progress.clone());
     let mut stopping = false;
     let ended = loop {
@@ -108,7 +110,10 @@ where
                 stopping = true;
                 Pin::new(&mut serving).graceful_shutdown();
             }
-            () = tokio::time::sleep(park_after) => {
+            () = tokio::time::sleep(look_after) => {
+                if heads.awaited(&activity) >= limits.header_timeout {
+                    return After::Over;
+                }
                 if !stopping && activity.is_idle_since(&mut seen) {
                     break None;
                 }

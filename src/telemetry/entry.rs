@@ -164,7 +164,7 @@ impl<'g> Entry<'g> {
             self.series.count_upstream(upstream, self.upstream_status);
         }
         if let Some(key) = &self.key {
-            self.series.count_match(key);
+            self.series.count_match(key, self.arrived);
         }
         if !self.verify.is_zero() && self.observed.is_none() {
             let verified = outcome != Outcome::Rejected;

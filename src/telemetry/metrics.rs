@@ -371,10 +371,10 @@ impl Metrics {
         self.reloads.get_or_create(&Reloaded { result }).inc();
     }
 
-    /// Counts a copy of an event that the app has taken.
-    pub fn copied(&self, route: &str, action: &'static str) {
+    /// The copies of events that the app has taken.
+    pub(super) fn copies(&self, route: &str, action: &'static str) -> Counter {
         let route = route.to_owned();
-        self.copies.get_or_create(&Copied { route, action }).inc();
+        self.copies.get_or_create(&Copied { route, action }).clone()
     }
 
     /// Counts an event that nothing tells from its copies.

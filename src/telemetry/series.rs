@@ -9,6 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
 use super::metrics::Metrics;
+use crate::duplicates::OnCopy;
 use crate::rejection::{Fault, Rejection};
 use crate::route::{Mode, Route};
 
@@ -98,6 +99,8 @@ pub struct Series {
     answers: [Counter; 5],
     /// Requests under way.
     in_flight: Gauge,
+    /// Copies of events; made with the first.
+    copies: OnceLock<Counter>,
 }
 
 impl Series {
@@ -163,13 +166,19 @@ impl Series {
     }
 
     /// Counts a request that this secret has verified.
-    pub(super) fn count_match(&self, name: &str) {
+    /// Counts a copy of an event that the app has taken; of one route all have the same fate.
+    pub fn count_copy(&self, metrics: &Metrics, on_copy: OnCopy) {
+        let counter = self
+            .copies
+            .get_or_init(|| metrics.copies(&self.route, on_copy.name()));
+        counter.inc();
+    }
+
+    pub(super) fn count_match(&self, name: &str, now: jiff::Timestamp) {
         let found = self.secrets.iter().find(|secret| secret.name == name);
         if let Some(Matched { matches, last, .. }) = found {
             matches.inc();
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            let now = now.unwrap_or_default().as_secs();
-            last.set(i64::try_from(now).unwrap_or(i64::MAX));
+            last.set(now.as_second());
         }
     }
 
@@ -199,6 +208,7 @@ impl Series {
             bodies: metrics.bodies(name),
             answers: metrics.answers(name),
             in_flight: metrics.in_flight(name),
+            copies: OnceLock::new(),
         }
     }
 

@@ -109,6 +109,8 @@ pub(super) const LAST: Bytes = Bytes::from_static(b"0\r\n\r\n");
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// The body, read in pieces of `step` bytes; whether it came to its end; what is left.
@@ -167,6 +169,39 @@ mod tests {
             &trailers,
         ] {
             assert_eq!(decoded(text, 7), Err(Malformed), "{}", text.escape_ascii());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_in_chunks_is_read_again(
+            chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 0..8),
+            step in 1_usize..50,
+        ) {
+            let mut text = Vec::new();
+            for chunk in &chunks {
+                text.extend_from_slice(&size_line(chunk.len()));
+                text.extend_from_slice(chunk);
+                text.extend_from_slice(&CHUNK_END);
+            }
+            text.extend_from_slice(&LAST);
+            let (body, over, left) = decoded(&text, step).unwrap();
+            prop_assert_eq!(body, chunks.concat());
+            prop_assert!(over && left.is_empty());
+        }
+
+        /// And it does not matter in which pieces it comes.
+        #[test]
+        fn any_bytes_are_read_without_panic(
+            text in "([0-9a-f]{1,2}|\r\n|\n|;a=b|0\r\n\r\n|[ -~]){0,20}",
+            step in 1_usize..30,
+        ) {
+            let bytes = text.as_bytes();
+            let (in_pieces, whole) = (decoded(bytes, step), decoded(bytes, bytes.len().max(1)));
+            if let (Ok((body, over, _)), Ok((all, end, _))) = (&in_pieces, &whole) {
+                prop_assert_eq!((body, over), (all, end));
+            }
+            prop_assert_eq!(in_pieces.is_ok(), whole.is_ok());
         }
     }
 }

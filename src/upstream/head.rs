@@ -129,6 +129,8 @@ fn closes(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn head(text: &str, asked: &Method) -> Result<Option<Head>, Malformed> {
@@ -252,5 +254,26 @@ mod tests {
         assert_eq!(head(&long, &Method::POST).unwrap_err(), Malformed);
         let many = format!("HTTP/1.1 200 OK\r\n{}", "A: b\r\n".repeat(MOST_LINES + 1));
         assert_eq!(head(&many, &Method::POST).unwrap_err(), Malformed);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(
+            text in "HTTP/1\\.[01] [0-9]{3}( OK)?\r\n((Content-Length|Transfer-Encoding|Connection|A|[ -~]{1,5}):[ -~]{0,9}\r?\n){0,4}(\r\n)?",
+            cut in 0_usize..200,
+        ) {
+            let mut whole = BytesMut::from(&*text);
+            let all = read(&mut whole, &Method::POST);
+            // It does not matter in which pieces it comes.
+            let cut = cut.min(text.len());
+            let mut buffer = BytesMut::from(text.get(..cut).unwrap_or_default());
+            let mut pieces = read(&mut buffer, &Method::POST);
+            if let Ok(None) = pieces {
+                buffer.extend_from_slice(text.get(cut..).unwrap_or_default().as_bytes());
+                pieces = read(&mut buffer, &Method::POST);
+            }
+            let end = |read: Result<Option<Head>, Malformed>| read.map(|head| head.map(|head| (head.length, head.stays)));
+            prop_assert_eq!(end(pieces), end(all));
+        }
     }
 }
