@@ -63,6 +63,60 @@ fn a_line_says_all_that_is_known_and_nothing_else() {
     }
 }
 
+/// What a stranger sends, and what a verified body says, ends no field and no line, and is nothing that
+/// a terminal obeys.
+#[test]
+fn nobody_writes_into_a_line_of_ours() {
+    let app = Upstream::recording();
+    let gate = Setup::new(&app)
+        .env("S", KEY)
+        .toml(
+            "[[route]]\npath = \"/*\"\nsecret = { env = \"S\" }\n\
+             verify = [{ scheme = \"api_key\", header = \"X-Key\" }]\n\
+             event = { type = { json = \"/type\" }, id = { json = \"/id\" } }\n",
+        )
+        .start();
+    let forged = "x\",\"outcome\":\"forwarded\",\"forged\":\"yes";
+    let hostile =
+        "x\u{1b}[2J\r\n{\"msg\":\"request\",\"forged\":\"yes\"}\0\u{9b}31m\u{202e}\u{2028}";
+    let post = |key: &str, body: &str| Delivery::post("/a").header("X-Key", key).body(body);
+    let saying = |text: &str| {
+        let body = serde_json::json!({ "type": text, "id": text }).to_string();
+        post(KEY, &body)
+    };
+    for (case, delivery) in [
+        (
+            "a path",
+            Delivery {
+                target: format!("/{forged}"),
+                ..post("wrong", "{}")
+            },
+        ),
+        (
+            "a caller's name",
+            post("wrong", "{}").header("User-Agent", forged),
+        ),
+        (
+            "a caller's name of any bytes",
+            post("wrong", "{}").header("User-Agent", "x\u{9b}31m\u{202e}\u{2028}\\"),
+        ),
+        ("a verified event", saying(forged)),
+        ("a verified event of any bytes", saying(hostile)),
+    ] {
+        let answer = gate.send(&delivery);
+        let id = answer.header("x-gatepost-request-id").unwrap();
+        let line = gate.line(id);
+        assert_eq!(line["status"], answer.status, "{case}");
+        assert!(line.get("forged").is_none(), "{case}: {line}");
+    }
+    let log = gate.log.text();
+    for line in log.lines() {
+        assert!(line.chars().all(|c| matches!(c, ' '..='~')), "{line:?}");
+        let line: Value = serde_json::from_str(line).expect("JSON");
+        assert!(line.get("forged").is_none(), "{line}");
+    }
+}
+
 #[test]
 fn identical_refusals_are_summed_and_hide_no_other() {
     let app = Upstream::recording();

@@ -185,6 +185,39 @@ fn an_answer_that_two_readers_read_differently_is_502() {
     );
 }
 
+/// Chunks that another reader on the way would end elsewhere: their answer never arrives as a whole.
+#[test]
+fn chunks_of_an_answer_are_read_in_one_way_only() {
+    let app = Upstream::answering(|request| {
+        let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        Answer::Keep([&head[..], &request.body].concat())
+    });
+    let gate = start(&app);
+    let whole = |chunks: &str| {
+        let mut client = gate.connect();
+        let answer = client.send(&good().body(chunks).to_bytes()).answer();
+        answer.is_some_and(|response| response.status == 200 && response.complete)
+    };
+    assert!(whole("2\r\nok\r\n0\r\n\r\n"));
+    for chunks in [
+        "2\nok\r\n0\r\n\r\n",
+        "2\r\nok\n0\r\n\r\n",
+        "2\r\nok\r\n0\n\r\n",
+        "2\r\nok\r\n0\r\n\n",
+        "2\r\nok\r\n0\r\nX: a\n\r\n",
+        "2\nok\n0\n\n",
+        "2\r\nokay\r\n0\r\n\r\n",
+        "2 \t\nok\r\n0\r\n\r\n",
+        "0x2\r\nok\r\n0\r\n\r\n",
+        "+2\r\nok\r\n0\r\n\r\n",
+        "-2\r\nok\r\n0\r\n\r\n",
+        " 2\r\nok\r\n0\r\n\r\n",
+        "10000000000000002\r\nok\r\n0\r\n\r\n",
+    ] {
+        assert!(!whole(chunks), "{chunks:?}");
+    }
+}
+
 #[test]
 fn interim_answers_come_to_an_end() {
     let app = Upstream::handling(|mut stream, _, _| {
