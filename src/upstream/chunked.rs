@@ -41,7 +41,11 @@ impl Decoder {
         loop {
             match self.state {
                 State::Size => match httparse::parse_chunk_size(buffer) {
-                    Ok(httparse::Status::Complete((line, size))) if line <= LONGEST_LINE => {
+                    // A size has a digit at least; the parser takes none for 0.
+                    Ok(httparse::Status::Complete((line, size)))
+                        if line <= LONGEST_LINE
+                            && buffer.first().is_some_and(u8::is_ascii_hexdigit) =>
+                    {
                         buffer.advance(line);
                         self.state = match size {
                             0 => State::Trailers,
@@ -158,6 +162,9 @@ mod tests {
             b"+5\r\nhello\r\n",
             b"0x5\r\nhello\r\n",
             b" 5\r\nhello\r\n",
+            b"\r\n",
+            b";a=b\r\n\r\n",
+            b"5\r\nhello\r\n\r\n",
             b"5\nhello\r\n",
             b"5\r\nhello!\r\n",
             b"5\r\nhello\n",

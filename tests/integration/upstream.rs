@@ -213,6 +213,9 @@ fn chunks_of_an_answer_are_read_in_one_way_only() {
         "-2\r\nok\r\n0\r\n\r\n",
         " 2\r\nok\r\n0\r\n\r\n",
         "10000000000000002\r\nok\r\n0\r\n\r\n",
+        "\r\nok\r\n0\r\n\r\n",
+        ";a=b\r\n\r\n",
+        "2\r\nok\r\n\r\n",
     ] {
         assert!(!whole(chunks), "{chunks:?}");
     }
