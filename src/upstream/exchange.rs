@@ -71,6 +71,7 @@ impl Exchange {
     ) -> Poll<Result<Head, Failed>> {
         let broken = match self.poll_send(context) {
             Poll::Ready(Err(Stopped::Caller)) => return Poll::Ready(Err(Failed::Caller)),
+            Poll::Ready(Err(Stopped::Stalled)) => return Poll::Ready(Err(Failed::Timeout)),
             Poll::Ready(Err(Stopped::App)) => true,
             Poll::Ready(Ok(())) | Poll::Pending => false,
         };

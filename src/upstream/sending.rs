@@ -43,11 +43,17 @@ pub(super) enum Stopped {
     Caller,
     /// The app did.
     App,
+    /// The app has taken nothing for too long.
+    Stalled,
 }
 
 impl From<io::Error> for Stopped {
-    fn from(_: io::Error) -> Self {
-        Self::App
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::TimedOut {
+            Self::Stalled
+        } else {
+            Self::App
+        }
     }
 }
 
