@@ -60,27 +60,19 @@ impl Scene {
 
     /// The step, where it checks a signed message.
     pub(super) fn signature(&self) -> Option<&Signature> {
-        match &self.step {
-            Step::Signature(signature) => Some(signature),
-            Step::ApiKey(_)
-            | Step::Basic(_)
-            | Step::Bearer(_)
-            | Step::Jwt(_)
-            | Step::HttpSignature(_)
-            | Step::Mtls(_) => None,
+        if let Step::Signature(signature) = &self.step {
+            Some(signature)
+        } else {
+            None
         }
     }
 
     /// The same, to change it.
     pub(super) fn signature_mut(&mut self) -> Option<&mut Signature> {
-        match &mut self.step {
-            Step::Signature(signature) => Some(signature),
-            Step::ApiKey(_)
-            | Step::Basic(_)
-            | Step::Bearer(_)
-            | Step::Jwt(_)
-            | Step::HttpSignature(_)
-            | Step::Mtls(_) => None,
+        if let Step::Signature(signature) = &mut self.step {
+            Some(signature)
+        } else {
+            None
         }
     }
 

@@ -1,14 +1,8 @@
 //! The elements of an array in a JSON body, each as it was sent.
 
-use std::borrow::Cow;
-use std::fmt;
-
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
-use super::NotJson;
-use super::pointer::{Pointer, Token};
-use super::select::is_too_deep;
+use super::pointer::{MAX_DEPTH, Pointer, Token};
+use super::scan::Scanner;
+use super::{NotJson, unescaped};
 
 /// The elements of the array at `pointer`, in their order.
 ///
@@ -21,46 +15,67 @@ pub fn elements<'a>(
     limit: usize,
 ) -> Result<Vec<&'a str>, NotJson> {
     let text = std::str::from_utf8(body).map_err(|_| NotJson)?;
-    if is_too_deep(text) {
-        return Err(NotJson);
-    }
-    let mut at: &RawValue = serde_json::from_str(text).map_err(|_| NotJson)?;
-    for token in pointer.tokens() {
-        let Token::Key(key) = token else {
-            return Err(NotJson);
-        };
-        let mut reader = serde_json::Deserializer::from_str(at.get());
-        let member = reader.deserialize_map(Member(key)).map_err(|_| NotJson)?;
-        at = member.ok_or(NotJson)?;
-    }
-    let elements: Vec<&RawValue> = serde_json::from_str(at.get()).map_err(|_| NotJson)?;
-    if elements.len() > limit {
-        return Err(NotJson);
-    }
-    Ok(elements.into_iter().map(RawValue::get).collect())
+    let mut scanner = Scanner::new(text);
+    let elements = at(pointer.tokens(), &mut scanner, 0, limit)?;
+    scanner.end()?;
+    Ok(elements)
 }
 
-/// The one member of an object with this key.
-struct Member<'k>(&'k str);
-
-impl<'de> Visitor<'de> for Member<'_> {
-    type Value = Option<&'de RawValue>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
+/// Passes the value that stands in `depth` others, and gives what `tokens` lead to in it.
+fn at<'a>(
+    tokens: &[Token],
+    scanner: &mut Scanner<'a>,
+    depth: usize,
+    limit: usize,
+) -> Result<Vec<&'a str>, NotJson> {
+    if depth >= MAX_DEPTH {
+        return Err(NotJson);
     }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
-        while let Some(key) = members.next_key::<Cow<'de, str>>()? {
-            if key != self.0 {
-                members.next_value::<IgnoredAny>()?;
-            } else if found.replace(members.next_value()?).is_some() {
-                return Err(A::Error::custom("a repeated key"));
-            }
+    let Some((token, rest)) = tokens.split_first() else {
+        return array(scanner, depth, limit);
+    };
+    let Token::Key(wanted) = token else {
+        return Err(NotJson);
+    };
+    let mut found = None;
+    let mut more = scanner.opens(b'{', b'}')?;
+    while more {
+        let is_wanted = match scanner.string()? {
+            (key, false) => key == wanted,
+            (key, true) => unescaped(key)? == *wanted,
+        };
+        scanner.pass(b':')?;
+        if !is_wanted {
+            scanner.skip(depth + 1)?;
+        } else if found
+            .replace(at(rest, scanner, depth + 1, limit)?)
+            .is_some()
+        {
+            return Err(NotJson);
         }
-        Ok(found)
+        more = scanner.goes_on(b'}')?;
     }
+    found.ok_or(NotJson)
+}
+
+fn array<'a>(
+    scanner: &mut Scanner<'a>,
+    depth: usize,
+    limit: usize,
+) -> Result<Vec<&'a str>, NotJson> {
+    let mut elements = Vec::new();
+    let mut more = scanner.opens(b'[', b']')?;
+    while more {
+        if elements.len() == limit {
+            return Err(NotJson);
+        }
+        scanner.peek()?;
+        let start = scanner.at();
+        scanner.skip(depth + 1)?;
+        elements.push(scanner.since(start)?);
+        more = scanner.goes_on(b']')?;
+    }
+    Ok(elements)
 }
 
 #[cfg(test)]
@@ -90,9 +105,21 @@ mod tests {
             ("/a", "[1]"),
             ("/a", ""),
             ("/*", "[[1]]"),
+            ("/a", r#"{"a":[1],"\ud800":2}"#),
+            ("/a", r#"{"a":[1,]}"#),
+            ("/a", r#"{"a":[1],"b":"\x"}"#),
         ] {
             assert_eq!(read(pointer, body), Err(NotJson), "{body}");
         }
+    }
+
+    #[test]
+    fn no_value_is_deeper_than_any_other_reader_goes() {
+        let nested =
+            |depth: usize| format!("{{\"a\":[{}{}]}}", "[".repeat(depth), "]".repeat(depth));
+        let pointer = Pointer::parse("/a").unwrap();
+        assert!(elements(&pointer, nested(125).as_bytes(), 3).is_ok());
+        assert!(elements(&pointer, nested(126).as_bytes(), 3).is_err());
     }
 
     proptest! {

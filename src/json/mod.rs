@@ -16,4 +16,5 @@ mod model;
 
 pub use elements::elements;
 pub use pointer::{Pointer, PointerError};
+use select::unescaped;
 pub use select::{Document, Found, NotJson, Selection, Value};

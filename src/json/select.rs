@@ -89,40 +89,6 @@ impl Selection {
     }
 }
 
-/// Whether brackets outside strings are nested deeper than [`MAX_DEPTH`]; only meaningful for
-/// what later proves to be JSON.
-pub(super) fn is_too_deep(text: &str) -> bool {
-    // Nearly every document has fewer brackets than levels are allowed: finding them takes many
-    // bytes at a time, following them takes one.
-    memchr::memchr2_iter(b'{', b'[', text.as_bytes())
-        .nth(MAX_DEPTH)
-        .is_some()
-        && nests_too_deep(text)
-}
-
-fn nests_too_deep(text: &str) -> bool {
-    let mut depth = 0_usize;
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'{' | b'[' => depth = depth.saturating_add(1),
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            b'"' => loop {
-                match bytes.next() {
-                    None | Some(b'"') => break,
-                    Some(b'\\') => drop(bytes.next()),
-                    Some(_) => {}
-                }
-            },
-            _ => {}
-        }
-        if depth > MAX_DEPTH {
-            return true;
-        }
-    }
-    false
-}
-
 /// The state of one pass.
 struct Reading<'de> {
     scanner: Scanner<'de>,
@@ -245,7 +211,7 @@ fn edge<'n>(node: &'n Node, (key, escaped): (&str, bool)) -> Result<Option<&'n E
 }
 
 /// The text that stands between two quotes with escapes in it.
-fn unescaped(content: &str) -> Result<String, NotJson> {
+pub(super) fn unescaped(content: &str) -> Result<String, NotJson> {
     serde_json::from_str(&format!("\"{content}\"")).map_err(|_| NotJson)
 }
 

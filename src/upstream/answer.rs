@@ -1,6 +1,7 @@
 //! The body of the app's answer, as it arrives.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -94,11 +95,22 @@ impl AnswerBody {
     }
 }
 
-/// Keeps the connection for the next request, if nothing of this one is left on it. An app that has
-/// answered before it has read all will not read the rest.
-fn give_back(exchange: Exchange, pool: Option<&Pool>) {
+/// Keeps the connection for the next request, if nothing of this one is left on it. An app may have
+/// answered before it has read all, and go on to read what it has taken on: it gets the rest.
+fn give_back(mut exchange: Exchange, pool: Option<&Pool>) {
+    if exchange.sending.is_over() {
+        return keep(exchange, pool);
+    }
+    let pool = pool.cloned();
+    drop(tokio::spawn(async move {
+        if poll_fn(|context| exchange.poll_send(context)).await.is_ok() {
+            keep(exchange, pool.as_ref());
+        }
+    }));
+}
+
+fn keep(exchange: Exchange, pool: Option<&Pool>) {
     if let Some(pool) = pool
-        && exchange.sending.is_over()
         && exchange.link.ahead.is_empty()
     {
         pool.put(exchange.link);

@@ -84,8 +84,10 @@ impl Link {
         self.timer.as_mut().reset(deadline.into());
     }
 
+    /// Whatever else the task has done in its turn: an app that never stops talking must not put
+    /// its time-out off.
     pub(super) fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        self.timer.as_mut().poll(context)
+        pin!(tokio::task::coop::unconstrained(&mut self.timer)).poll(context)
     }
 
     /// Whether the app has neither hung up nor said what nobody asked for.

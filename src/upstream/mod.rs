@@ -238,4 +238,85 @@ mod tests {
         let outcome = exchange::exchange(link, &pool, sending, &http::Method::POST, deadline).await;
         assert!(matches!(outcome, Err(Failed::Unsent(_))));
     }
+
+    #[tokio::test]
+    async fn an_app_that_answers_before_it_has_read_all_still_gets_the_rest() {
+        const LENGTH: usize = 8 << 20;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let settings = settings(listener.local_addr().unwrap().port());
+        let (answered, seen) = tokio::sync::oneshot::channel::<()>();
+        let app = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut text = vec![0; 1024];
+            let mut total = stream.read(&mut text).await.unwrap();
+            let end = text
+                .windows(4)
+                .position(|bytes| bytes == b"\r\n\r\n")
+                .unwrap();
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+            stream.write_all(answer).await.unwrap();
+            seen.await.unwrap();
+            let mut rest = vec![0; 1 << 20];
+            while total < end + 4 + LENGTH {
+                match stream.read(&mut rest).await.unwrap() {
+                    0 => break,
+                    length => total += length,
+                }
+            }
+            total - end - 4
+        });
+        let pool = Pool::default();
+        let head = Head::new(http::Method::POST, "/", &HeaderValue::from_static("app"));
+        let body = Outgoing::whole(vec![vec![b'x'; LENGTH].into()]);
+        let sent = send(&settings, &pool, head.with_body(body), Instant::now());
+        assert_eq!(sent.await.unwrap().status(), 200);
+        answered.send(()).unwrap();
+        assert_eq!(app.await.unwrap(), LENGTH);
+    }
+
+    /// Talks without an end, and never answers.
+    struct Talker(&'static [u8]);
+
+    impl AsyncRead for Talker {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let turn = std::task::ready!(tokio::task::coop::poll_proceed(context));
+            turn.made_progress();
+            buffer.put_slice(self.0);
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Talker {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_app_that_never_stops_talking_is_not_listened_to_for_ever() {
+        let pool = Pool::default();
+        let head = Head::new(http::Method::POST, "/", &HeaderValue::from_static("app"));
+        let request = head.with_body(Outgoing::default());
+        let sending = Sending::new(request.head, request.body);
+        let link = Link::new(Talker(b"HTTP/1.1 103 Early Hints\r\n\r\n"), Instant::now());
+        let deadline = Instant::now() + Duration::from_millis(50);
+        let outcome = exchange::exchange(link, &pool, sending, &http::Method::POST, deadline).await;
+        assert!(matches!(outcome, Err(Failed::Timeout)));
+    }
 }

@@ -21,7 +21,8 @@ pub(super) struct Sending {
     /// To be written next.
     pieces: VecDeque<Bytes>,
     body: Outgoing,
-    chunked: bool,
+    /// What is still to come of the length that the head tells; `None` where it comes in chunks.
+    left: Option<u64>,
     state: State,
     /// Whether the app may have seen any of it.
     pub(super) begun: bool,
@@ -61,7 +62,7 @@ impl Sending {
     pub(super) fn new(head: Vec<u8>, body: Outgoing) -> Self {
         Self {
             pieces: VecDeque::from([Bytes::from(head)]),
-            chunked: body.length().is_none(),
+            left: body.length(),
             body,
             state: State::Body,
             begun: false,
@@ -104,21 +105,39 @@ impl Sending {
             };
             match frame.map(hyper::body::Frame::into_data) {
                 Some(Ok(data)) if data.is_empty() => {}
-                Some(Ok(data)) if self.chunked => {
-                    let line = chunked::size_line(data.len());
-                    self.pieces.extend([line, data, chunked::CHUNK_END]);
-                }
-                Some(Ok(data)) => self.pieces.push_back(data),
+                Some(Ok(data)) => self.add(data)?,
                 Some(Err(_)) => {}
-                None => {
-                    if self.chunked {
-                        self.pieces.push_back(chunked::LAST);
-                    }
-                    self.state = State::Rest;
-                }
+                None => self.end()?,
             }
         }
         Ok(false)
+    }
+
+    /// Never more than the head tells: the app would read it as the next request.
+    fn add(&mut self, data: Bytes) -> Result<(), Stopped> {
+        match &mut self.left {
+            Some(left) => {
+                let rest = left.checked_sub(data.len() as u64);
+                *left = rest.ok_or(Stopped::Caller)?;
+                self.pieces.push_back(data);
+            }
+            None => {
+                let line = chunked::size_line(data.len());
+                self.pieces.extend([line, data, chunked::CHUNK_END]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Never less: the app would read the next request as its rest.
+    fn end(&mut self) -> Result<(), Stopped> {
+        match self.left {
+            Some(0) => {}
+            Some(_) => return Err(Stopped::Caller),
+            None => self.pieces.push_back(chunked::LAST),
+        }
+        self.state = State::Rest;
+        Ok(())
     }
 
     fn write(&mut self, link: &mut Link, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -140,5 +159,29 @@ impl Sending {
             self.pieces.pop_front();
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sends(told: u64, pieces: &[&'static [u8]]) -> bool {
+        let mut sending = Sending::new(Vec::new(), Outgoing::default());
+        sending.left = Some(told);
+        let all = pieces.iter().copied().map(Bytes::from_static);
+        let added = all
+            .map(|piece| sending.add(piece))
+            .all(|added| added.is_ok());
+        added && sending.end().is_ok()
+    }
+
+    #[test]
+    fn what_the_head_tells_is_what_is_sent() {
+        assert!(sends(0, &[]));
+        assert!(sends(5, &[b"he", b"llo"]));
+        assert!(!sends(5, &[b"he", b"llo!"]));
+        assert!(!sends(5, &[b"he"]));
+        assert!(!sends(0, &[b"GET / HTTP/1.1\r\n"]));
     }
 }
