@@ -126,6 +126,7 @@ pub fn respond<T>(
                 Err(Rejection::Internal)
             })
         };
+        super::forward::together().await;
         let (mut response, rejection) = match outcome {
             Ok(response) => (response, None),
             Err(rejection) => (refusal(rejection, version, &entry), Some(rejection)),
