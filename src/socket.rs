@@ -6,10 +6,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{BufMut as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep};
+
+/// Pieces that are no longer together are copied and sent as one: that costs less than to tell the
+/// system of several.
+const SMALL: usize = 2048;
 
 /// A connected socket.
 #[derive(Debug)]
@@ -160,11 +164,47 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let length = slices
+            .iter()
+            .fold(0_usize, |sum, slice| sum.saturating_add(slice.len()));
+        if length <= SMALL {
+            let mut together = [0; SMALL];
+            let mut room = &mut together[..];
+            for slice in slices {
+                room.put_slice(slice);
+            }
+            let together = together.get(..length).unwrap_or_default();
+            return self.poll_write(context, together);
+        }
         let outcome = delegate!(self, poll_write_vectored, context, slices);
         self.timed(context, outcome)
     }
 
     fn is_write_vectored(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::IoSlice;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn pieces_arrive_in_their_order_however_long_they_are() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut socket = Socket::from(ours);
+        for length in [0, 1, SMALL / 2 - 1, SMALL / 2, SMALL / 2 + 1, SMALL, 9000] {
+            let pieces = [vec![b'a'; length], Vec::new(), vec![b'b'; length]];
+            let slices: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+            let written = socket.write_vectored(&slices).await.unwrap();
+            assert_eq!(written, 2 * length);
+            let mut read = vec![0; written];
+            theirs.read_exact(&mut read).await.unwrap();
+            assert_eq!(read, pieces.concat());
+        }
     }
 }
