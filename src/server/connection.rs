@@ -13,6 +13,7 @@ use tokio_rustls::server::TlsStream;
 use super::{LINGER, Phase, Shared, certificate, http1, http2};
 use crate::address::ClientSource;
 use crate::address::proxy_protocol::{MAX_HEADER, Parsed, parse};
+use crate::budget::Reserved;
 use crate::proxy::{Gate, Peer, ResponseBody, respond};
 use crate::socket::Socket;
 use crate::upstream::Pool;
@@ -132,6 +133,11 @@ impl Session {
     /// The configuration in force.
     pub(super) fn gate(&self) -> Arc<Gate> {
         self.shared.gate.load_full()
+    }
+
+    /// Leave to read much at once, if it is there.
+    pub(super) fn large_reader(&self) -> Option<Reserved> {
+        self.shared.large_readers.reserve(1)
     }
 
     /// Whether the process was told to stop.

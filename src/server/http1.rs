@@ -3,11 +3,12 @@
 //! kept-alive one may wait longer than a request head may take.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,17 +17,21 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::time::Instant;
 
 use super::activity::{Activity, Heads, Live, Progress, Sight, Tracked, Turn};
 use super::connection::Session;
+use super::seldom::Seldom;
 
 /// How many headers hyper allows where it is told nothing.
 const HYPER_HEADERS: usize = 100;
 /// A connection without a request for so long, twice at most, is parked.
 const PARK_AFTER: Duration = Duration::from_millis(500);
-/// Bytes read at once: each connection with a body on its way has a buffer of this size, beside the
-/// body.
+/// Bytes read at once. Each connection that is busy has a buffer of this size, or twice that, beside
+/// the body: a large one saves a tenth of what a large body costs, and only so many have one.
 const READ_SIZE: usize = 16 * 1024;
+const LARGE_READ_SIZE: usize = 64 * 1024;
+pub(super) const LARGE_READERS: usize = 32;
 /// What a caller still sends after its answer is read and thrown away, for so long and so much at
 /// most, until it has sent nothing for a while.
 const HEAR_OUT: Duration = Duration::from_secs(2);
@@ -63,6 +68,14 @@ enum After<S> {
     Over,
 }
 
+/// What is said to a connection that is busy.
+enum Beside {
+    /// It is time to see how its requests get on.
+    Look,
+    /// The process was told to stop.
+    Stop,
+}
+
 /// Serves requests until there is none for a while, or the connection ends.
 async fn busy<S>(session: &Session, stream: Watched<S>) -> After<S>
 where
@@ -71,6 +84,11 @@ where
     let gate = session.gate();
     let (limits, app_timeout) = (gate.limits.clone(), gate.upstream.timeout);
     drop(gate);
+    let large = session.large_reader();
+    let read_size = match large {
+        Some(_) => LARGE_READ_SIZE,
+        None => READ_SIZE,
+    };
     let activity = stream.activity.clone();
     let progress = Arc::new(Progress::default());
     let service = service_fn(|request: Request<Incoming>| {
@@ -88,16 +106,28 @@ where
         // Taken in the loop below: a timer for each head would cost more than reading it.
         .header_read_timeout(None)
         .max_header_size(limits.header_bytes)
-        .max_buf_size(READ_SIZE.max(limits.header_bytes))
+        .max_buf_size(read_size.max(limits.header_bytes))
         // A caller that has sent all it will send still gets its answer.
         .half_close(true);
     let mut serving = builder
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    let mut draining = pin!(session.draining());
     // Often enough for every time that is taken at a look.
     let shortest = limits.header_timeout.min(limits.body_timeout);
     let look_after = PARK_AFTER.min(shortest / 4);
+    let mut draining = Some(Box::pin(session.draining()));
+    let mut look = pin!(tokio::time::sleep(look_after));
+    let mut beside = Seldom::new(poll_fn(|context| {
+        if let Some(signal) = &mut draining
+            && signal.as_mut().poll(context).is_ready()
+        {
+            draining = None;
+            return Poll::Ready(Beside::Stop);
+        }
+        ready!(look.as_mut().poll(context));
+        look.as_mut().reset(Instant::now() + look_after);
+        Poll::Ready(Beside::Look)
+    }));
     let mut seen = 0;
     let mut heads = Heads::new(&activity);
     let mut sight = Sight::new(progress.clone());
@@ -106,21 +136,23 @@ where
         tokio::select! {
             biased;
             ended = &mut serving => break Some(ended),
-            () = &mut draining, if !stopping => {
-                stopping = true;
-                Pin::new(&mut serving).graceful_shutdown();
-            }
-            () = tokio::time::sleep(look_after) => {
-                if heads.awaited(&activity) >= limits.header_timeout {
-                    return After::Over;
+            said = &mut beside => match said {
+                Beside::Stop => {
+                    stopping = true;
+                    Pin::new(&mut serving).graceful_shutdown();
                 }
-                if !stopping && activity.is_idle_since(&mut seen) {
-                    break None;
+                Beside::Look => {
+                    if heads.awaited(&activity) >= limits.header_timeout {
+                        return After::Over;
+                    }
+                    if !stopping && activity.is_idle_since(&mut seen) {
+                        break None;
+                    }
+                    if matches!(sight.look(), (Turn::App, waited) if waited >= app_timeout) {
+                        progress.give_up();
+                    }
                 }
-                if matches!(sight.look(), (Turn::App, waited) if waited >= app_timeout) {
-                    progress.give_up();
-                }
-            }
+            },
         }
     };
     let Some(parts) = serving.into_parts() else {

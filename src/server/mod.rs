@@ -14,6 +14,7 @@ mod http2;
 mod listen;
 mod notify;
 mod reload;
+mod seldom;
 mod supervisor;
 mod worker;
 
@@ -54,6 +55,8 @@ struct Shared {
     tls: ArcSwapOption<rustls::ServerConfig>,
     telemetry: Arc<Telemetry>,
     connections: Budget,
+    /// Connections that may read much at once.
+    large_readers: Budget,
     phase: watch::Sender<Phase>,
     /// The same as the phase, for each request to look at.
     draining: AtomicBool,
@@ -121,6 +124,7 @@ impl Shared {
         Self {
             tls: ArcSwapOption::new(config.server.tls.clone()),
             connections: Budget::new(config.limits.connections),
+            large_readers: Budget::new(http1::LARGE_READERS),
             gate: ArcSwap::from_pointee(Gate::new(config, telemetry.clone()).studied(student)),
             about: ArcSwap::from_pointee(told),
             reloads,
