@@ -14,7 +14,7 @@ pub fn elements<'a>(
     body: &'a [u8],
     limit: usize,
 ) -> Result<Vec<&'a str>, NotJson> {
-    let text = std::str::from_utf8(body).map_err(|_| NotJson)?;
+    let text = simdutf8::basic::from_utf8(body).map_err(|_| NotJson)?;
     let mut scanner = Scanner::new(text);
     let elements = at(pointer.tokens(), &mut scanner, 0, limit)?;
     scanner.end()?;

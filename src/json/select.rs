@@ -66,7 +66,7 @@ impl Selection {
     /// # Errors
     /// The body is not JSON.
     pub fn read<'a>(&self, body: &'a [u8]) -> Result<Document<'a>, NotJson> {
-        let text = std::str::from_utf8(body).map_err(|_| NotJson)?;
+        let text = simdutf8::basic::from_utf8(body).map_err(|_| NotJson)?;
         let mut reading = Reading {
             scanner: Scanner::new(text),
             document: Document {
