@@ -127,8 +127,8 @@ impl Rules {
             claims: parts.claims.and_then(|claims| read(&self.claims, claims)),
             body: read(&self.body, parts.body),
         };
-        let kind = opened.read(&self.kind);
-        let key = self.key(&opened, &kind);
+        let (kind, id) = (opened.read(&self.kind), opened.read(&self.id));
+        let key = self.key(&opened, &kind, &id);
         let types = match kind {
             Err(Ambiguous) if self.required => return Err(Rejection::EventAmbiguous),
             Ok(reading) if self.required && reading.texts.is_empty() => {
@@ -139,8 +139,8 @@ impl Rules {
         };
         Ok(Event {
             types,
-            id: one(&opened, &self.id),
-            time: one(&opened, &self.time),
+            id: one(id),
+            time: one(opened.read(&self.time)),
             count: opened
                 .body
                 .as_ref()
@@ -153,18 +153,19 @@ impl Rules {
         &self,
         opened: &Opened<'_>,
         kind: &Result<Reading<'_>, Ambiguous>,
+        id: &Result<Reading<'_>, Ambiguous>,
     ) -> Option<Fingerprint> {
         let print = Fingerprinter::new("event");
         let print = match &self.identity {
             Identity::Nothing => return None,
             Identity::TypeAndId => {
-                let id = whole(opened.read(&self.id))?;
+                let id = whole(id)?;
                 let print = texts(print, kind.as_ref().ok()?);
-                texts(print, &id)
+                texts(print, id)
             }
             Identity::Own(sources) => sources.iter().try_fold(print, |print, source| {
-                let reading = whole(opened.read(std::slice::from_ref(source)))?;
-                Some(texts(print, &reading))
+                let reading = opened.read(std::slice::from_ref(source));
+                Some(texts(print, whole(&reading)?))
             })?,
         };
         Some(print.finish())
@@ -172,8 +173,9 @@ impl Rules {
 }
 
 /// A reading that is there, in every element of a batch.
-fn whole(reading: Result<Reading<'_>, Ambiguous>) -> Option<Reading<'_>> {
+fn whole<'r, 'a>(reading: &'r Result<Reading<'a>, Ambiguous>) -> Option<&'r Reading<'a>> {
     reading
+        .as_ref()
         .ok()
         .filter(|reading| !reading.texts.is_empty() && !reading.partial)
 }
@@ -187,8 +189,8 @@ fn texts(print: Fingerprinter, reading: &Reading<'_>) -> Fingerprinter {
 }
 
 /// The value that holds for the whole request: a batch is known by an id only if all of it is.
-fn one(opened: &Opened<'_>, sources: &[Compiled]) -> Option<String> {
-    let reading = opened.read(sources).ok()?;
+fn one(reading: Result<Reading<'_>, Ambiguous>) -> Option<String> {
+    let reading = reading.ok()?;
     match <[_; 1]>::try_from(reading.texts) {
         Ok([text]) if !reading.partial => Some(text.into_owned()),
         _ => None,

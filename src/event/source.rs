@@ -53,6 +53,9 @@ impl fmt::Debug for Parts<'_> {
     }
 }
 
+/// So many distinct texts are compared one by one.
+const FEW: usize = 16;
+
 /// A key that is repeated: two readers would read two values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ambiguous;
@@ -204,13 +207,32 @@ fn pointed<'a>(document: Option<&'a Document<'a>>, place: usize) -> Result<Readi
     }
     let present: Vec<&str> = found.values.iter().filter_map(text).collect();
     let partial = absent(present.len());
-    // A set, for the sender chooses how many there are.
-    let mut known = HashSet::new();
-    let distinct = present.into_iter().filter(|text| known.insert(*text));
     Ok(Reading {
-        texts: distinct.map(Cow::Borrowed).collect(),
+        texts: distinct(present).into_iter().map(Cow::Borrowed).collect(),
         partial,
     })
+}
+
+/// Each text once, where it stands first.
+fn distinct(texts: Vec<&str>) -> Vec<&str> {
+    let mut known: Vec<&str> = Vec::new();
+    let mut many = HashSet::new();
+    for text in texts {
+        // A set, for the sender chooses how many there are; to begin one costs more than to look at
+        // a few.
+        let new = if known.len() < FEW {
+            !known.contains(&text)
+        } else {
+            if many.is_empty() {
+                many.extend(known.iter().copied());
+            }
+            many.insert(text)
+        };
+        if new {
+            known.push(text);
+        }
+    }
+    known
 }
 
 /// What the pointers at `places` found, joined. Where an element of a batch lacks one of them, it

@@ -1,4 +1,3 @@
-
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 
@@ -421,5 +420,30 @@ proptest! {
         let parts =
             Parts { headers: &headers, query: Some(&query), body: &body, claims: Some(&claims) };
         drop(rules.read(&parts));
+    }
+}
+
+#[test]
+fn a_text_counts_once_however_many_there_are() {
+    for count in [1, 2, 15, 16, 17, 18, 40, 200] {
+        let types: Vec<String> = (0..count).map(|n| format!("type.{n}")).collect();
+        let elements: Vec<String> = types
+            .iter()
+            .chain(&types)
+            .chain(types.iter().rev())
+            .map(|kind| format!("{{\"type\":\"{kind}\"}}"))
+            .collect();
+        let rules = Rules::new(sources("json:/*/type"), vec![], vec![], true);
+        let body = format!("[{}]", elements.join(","));
+        let event = rules
+            .read(&Parts {
+                headers: &HeaderMap::new(),
+                query: None,
+                body: body.as_bytes(),
+                claims: None,
+            })
+            .unwrap();
+        assert_eq!(event.types, types);
+        assert_eq!(event.count, Some(3 * count));
     }
 }

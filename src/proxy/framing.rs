@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use http::header::{CONTENT_ENCODING, EXPECT, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use crate::rejection::Rejection;
 
@@ -22,42 +22,42 @@ const DECISIVE: [&str; 4] = [
 /// * RFC 9112 §3.2: exactly one Host, and it is a host.
 /// * RFC 9112 §6.1: the only transfer coding a webhook needs is one `chunked`.
 pub(crate) fn require_unambiguous(parts: &Parts) -> Result<&str, Rejection> {
-    let headers = &parts.headers;
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    if let Some(coding) = codings.next()
-        && (codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
-    {
-        return Err(Rejection::RequestMalformed);
-    }
-    let alias = |name: &http::HeaderName| {
+    let alias = |name: &HeaderName| {
         let name = name.as_str();
         !crate::headers::is_canonical(name) && DECISIVE.contains(&&*crate::headers::canonical(name))
     };
-    if headers.keys().any(alias) {
-        return Err(Rejection::RequestMalformed);
+    // In one pass: to look three names up costs more.
+    let (mut coding, mut line, mut expected) = (None, None, Ok(()));
+    for (name, value) in &parts.headers {
+        let sound = if *name == TRANSFER_ENCODING {
+            let is_chunked = value.as_bytes().eq_ignore_ascii_case(b"chunked");
+            is_chunked && coding.replace(value).is_none()
+        } else if *name == HOST {
+            line.replace(value).is_none()
+        } else {
+            !alias(name)
+        };
+        if !sound {
+            return Err(Rejection::RequestMalformed);
+        }
+        // RFC 9110 §10.1.1: the only expectation there is.
+        if *name == EXPECT && !value.as_bytes().eq_ignore_ascii_case(b"100-continue") {
+            expected = Err(Rejection::ExpectationUnknown);
+        }
     }
-    // RFC 9110 §10.1.1: the only expectation there is.
-    let expectations = headers.get_all(EXPECT).iter();
-    if expectations
-        .map(HeaderValue::as_bytes)
-        .any(|value| !value.eq_ignore_ascii_case(b"100-continue"))
-    {
-        return Err(Rejection::ExpectationUnknown);
-    }
+    expected?;
     // A target may be absolute, but not of another protocol.
     if !matches!(parts.uri.scheme_str(), None | Some("http" | "https")) {
         return Err(Rejection::RequestMalformed);
     }
-    host(parts, headers).ok_or(Rejection::RequestMalformed)
+    host(parts, line).ok_or(Rejection::RequestMalformed)
 }
 
 /// The one host of the request: the Host header, the `:authority` of HTTP/2, or both when they
 /// agree. HTTP/1.0 may have none.
-fn host<'a>(parts: &'a Parts, headers: &'a HeaderMap) -> Option<&'a str> {
-    let mut lines = headers.get_all(HOST).iter();
-    let header = match lines.next() {
-        Some(line) if lines.next().is_none() => Some(line.to_str().ok()?),
-        Some(_) => return None,
+fn host<'a>(parts: &'a Parts, line: Option<&'a HeaderValue>) -> Option<&'a str> {
+    let header = match line {
+        Some(line) => Some(line.to_str().ok()?),
         None => None,
     };
     let authority = parts.uri.authority().map(http::uri::Authority::as_str);

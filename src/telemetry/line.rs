@@ -88,27 +88,23 @@ impl<'b> Line<'b> {
     }
 }
 
-/// The bytes that stand for themselves inside a JSON string in plain ASCII.
-const PLAIN: [bool; 256] = {
-    let mut plain = [false; 256];
-    let mut b = b' ';
-    while b <= b'~' {
-        #[expect(clippy::indexing_slicing, reason = "when it is compiled")]
-        let place = &mut plain[b as usize];
-        *place = b != b'"' && b != b'\\';
-        b += 1;
-    }
-    plain
-};
+/// Whether all of it stands for itself inside a JSON string in plain ASCII. All bytes are looked at,
+/// many at a time: to stop at the first that does not would cost more.
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "without a branch, so that many bytes are looked at together"
+)]
+fn is_plain(text: &[u8]) -> bool {
+    text.iter().fold(true, |plain, b| {
+        plain & matches!(b, b' '..=b'~') & (*b != b'"') & (*b != b'\\')
+    })
+}
 
 /// Appends `value` as the inside of a JSON string in plain ASCII: control characters, C1 codes and
 /// the marks that turn text around included.
 pub(super) fn escape(text: &mut String, value: &str) {
     // Nearly every value is plain: looked at in one pass and copied in another, it costs little.
-    if value
-        .bytes()
-        .all(|b| PLAIN.get(usize::from(b)) == Some(&true))
-    {
+    if is_plain(value.as_bytes()) {
         text.push_str(value);
         return;
     }

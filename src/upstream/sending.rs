@@ -14,6 +14,8 @@ use super::link::Link;
 
 /// Pieces that are written at once.
 const MOST_PIECES: usize = 16;
+/// The head, a body in one piece, and to spare.
+const USUAL_PIECES: usize = 4;
 
 /// What is left of a request to send. As long as nothing is sent it is all of it.
 #[derive(Debug)]
@@ -60,8 +62,10 @@ impl From<io::Error> for Stopped {
 
 impl Sending {
     pub(super) fn new(head: Vec<u8>, body: Outgoing) -> Self {
+        let mut pieces = VecDeque::with_capacity(USUAL_PIECES);
+        pieces.push_back(Bytes::from(head));
         Self {
-            pieces: VecDeque::from([Bytes::from(head)]),
+            pieces,
             left: body.length(),
             body,
             state: State::Body,

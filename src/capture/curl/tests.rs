@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn read(command: &[u8]) -> Result<Draft, String> {
