@@ -11,7 +11,7 @@ use http::{HeaderValue, Response, StatusCode, Version};
 use hyper::Request;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use super::{Gate, Peer, Slot, handle};
+use super::{Gate, Peer, Slot, handle, together};
 use crate::rejection::Rejection;
 use crate::telemetry::Entry;
 use crate::upstream::{AnswerBody, Broken, Pool};
@@ -126,7 +126,6 @@ pub fn respond<T>(
                 Err(Rejection::Internal)
             })
         };
-        super::forward::together().await;
         let (mut response, rejection) = match outcome {
             Ok(response) => (response, None),
             Err(rejection) => (refusal(rejection, version, &entry), Some(rejection)),
@@ -142,6 +141,8 @@ pub fn respond<T>(
             gate.desk
                 .give(gate.clone(), *case, entry.request_id().to_owned());
         }
+        // The record is written: a caller that hangs up now changes nothing in it.
+        together().await;
         deliver(response)
     }
 }

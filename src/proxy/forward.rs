@@ -29,12 +29,6 @@ pub(super) struct Passage<'a> {
     pub(super) turn: Turn,
 }
 
-/// Lets all requests that are ready get as far as this one. What they write then goes out together:
-/// the other end is woken once, not for each, and to wake it costs more than to write.
-pub(super) async fn together() {
-    tokio::task::yield_now().await;
-}
-
 /// Forwards what a [`Permit`] allows, and nothing else.
 pub(super) async fn forward(
     passage: Passage<'_>,
@@ -52,7 +46,6 @@ pub(super) async fn forward(
         turn,
         ..
     } = passage;
-    together().await;
     let started = std::time::Instant::now();
     let answer = match turn {
         Turn::First(claim) => {

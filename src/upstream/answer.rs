@@ -95,24 +95,35 @@ impl AnswerBody {
     }
 }
 
-/// Keeps the connection for the next request, if nothing of this one is left on it. An app may have
-/// answered before it has read all, and go on to read what it has taken on: it gets the rest.
+/// Keeps the connection for the next request, if nothing of this one is left on it.
+///
+/// An app may have answered before it has read all, and go on to read what it has taken on: it gets
+/// the rest, within the time it had for its answer. Only of a body that is here: what its caller has
+/// still to send ends with the answer, as its connection does, or the rest of it would be read as the
+/// next request.
 fn give_back(mut exchange: Exchange, pool: Option<&Pool>) {
+    let Some(pool) = pool else { return };
     if exchange.sending.is_over() {
         return keep(exchange, pool);
     }
-    let pool = pool.cloned();
+    let Some(place) = pool.late().filter(|_| exchange.sending.is_here()) else {
+        return;
+    };
+    let pool = pool.clone();
     drop(tokio::spawn(async move {
-        if poll_fn(|context| exchange.poll_send(context)).await.is_ok() {
-            keep(exchange, pool.as_ref());
+        let sent = poll_fn(|context| match exchange.poll_send(context) {
+            Poll::Ready(outcome) => Poll::Ready(outcome.is_ok()),
+            Poll::Pending => exchange.link.poll_timer(context).map(|()| false),
+        });
+        if sent.await {
+            keep(exchange, &pool);
         }
+        drop(place);
     }));
 }
 
-fn keep(exchange: Exchange, pool: Option<&Pool>) {
-    if let Some(pool) = pool
-        && exchange.link.ahead.is_empty()
-    {
+fn keep(exchange: Exchange, pool: &Pool) {
+    if exchange.link.ahead.is_empty() {
         pool.put(exchange.link);
     }
 }

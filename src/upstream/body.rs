@@ -28,6 +28,11 @@ impl Outgoing {
         }
     }
 
+    /// Whether nothing of it has to arrive any more.
+    pub(super) const fn is_whole(&self) -> bool {
+        self.rest.is_none()
+    }
+
     /// Its length, where it is known.
     pub(super) fn length(&self) -> Option<u64> {
         self.size_hint().exact()

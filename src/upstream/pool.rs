@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::link::Link;
+use crate::budget::{Budget, Reserved};
 
 /// More idle connections than this are closed at once.
 const MAX_IDLE: usize = 1024;
@@ -11,10 +12,24 @@ const MAX_IDLE: usize = 1024;
 /// A connection used so short a time ago is taken as it is.
 const FRESH: Duration = Duration::from_millis(10);
 
+/// So many apps that have answered too soon get the rest of a request: each holds a body that no
+/// budget counts any more.
+const MOST_LATE: usize = 16;
+
 /// The idle connections of one core.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Pool {
     idle: Arc<Mutex<Vec<Idle>>>,
+    late: Budget,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self {
+            idle: Arc::default(),
+            late: Budget::new(MOST_LATE),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -38,6 +53,11 @@ impl Pool {
                 return Some(link);
             }
         }
+    }
+
+    /// Leave to send the rest of a request that is answered already, if it is there.
+    pub(super) fn late(&self) -> Option<Reserved> {
+        self.late.reserve(1)
     }
 
     /// Closes what the app has closed, or what has been idle longer than `limit`; the rest keeps

@@ -77,6 +77,11 @@ impl Sending {
         self.state == State::Over
     }
 
+    /// Whether nothing of it has to arrive any more.
+    pub(super) fn is_here(&self) -> bool {
+        self.body.is_whole()
+    }
+
     /// Sends as much as the app takes and the caller has sent.
     pub(super) fn poll(
         &mut self,

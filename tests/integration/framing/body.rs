@@ -1,7 +1,10 @@
 //! Where a body ends, and when it is wanted at all.
 
+use std::io::Write as _;
+
 use super::{BODY, answers, raw, refused, signature, start};
-use crate::harness::{Delivery, Upstream};
+use crate::harness::upstream::{Reader, reply};
+use crate::harness::{Delivery, Setup, Upstream};
 
 #[test]
 fn a_body_that_breaks_off_is_not_forwarded() {
@@ -149,4 +152,35 @@ fn an_encoded_body_is_refused_and_never_decoded() {
         "request_malformed",
     );
     gate.passes("identity", &good.header("Content-Encoding", "identity"));
+}
+
+/// An app may answer before it has read all of a body. Its caller, who goes on to send the rest, must
+/// not have it read as the next request.
+#[test]
+fn what_follows_an_early_answer_is_not_read_as_a_request() {
+    let app = Upstream::handling(|stream, journal, _| {
+        let mut reader = Reader {
+            stream: &stream,
+            journal,
+            unread: Vec::new(),
+        };
+        while reader.head().is_some() {
+            (&stream).write_all(&reply("200 OK", "ok")).unwrap();
+        }
+    });
+    let gate = Setup::new(&app)
+        .toml("[[route]]\npath = \"/open\"\nmode = \"passthrough\"")
+        .start();
+    for lines in [
+        "Content-Length: 100000\r\n",
+        "Transfer-Encoding: chunked\r\n",
+    ] {
+        for begun in ["", "a\r\n0123456789\r\n"] {
+            let mut client = gate.connect();
+            let head = format!("POST /open HTTP/1.1\r\nHost: a\r\n{lines}\r\n{begun}");
+            client.send(head.as_bytes());
+            assert_eq!(client.answer().map(|answer| answer.status), Some(200));
+            assert!(client.hangs_up(), "{lines}{begun}");
+        }
+    }
 }
