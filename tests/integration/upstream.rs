@@ -177,6 +177,8 @@ fn an_answer_that_two_readers_read_differently_is_502() {
     let mut names: Vec<&str> = response.headers.iter().map(|(name, _)| &**name).collect();
     names.sort_unstable();
     assert_eq!(names, ["content-length", "date", "x-gatepost-request-id"]);
+    // Of an app that hangs up without a word, its next request must not meet the end.
+    app.journal.wait_closed(app.journal.connections());
     // An old app's answer ends with its connection; ours has an end of its own.
     let old = gate.send(&good().body("HTTP/1.0 200 OK\r\n\r\nold"));
     assert_eq!(
