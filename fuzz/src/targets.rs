@@ -535,6 +535,10 @@ pub fn examine(data: &[u8]) {
     let Some(mut capture) = read_capture(data) else {
         return;
     };
+    // The method is told, whatever a caller writes there; a credential is nobody's method.
+    if capture.parts.method.as_str().contains(PLANTED) {
+        return;
+    }
     let config = examined();
     let query = capture.parts.uri.query().unwrap_or_default();
     let target = format!("/{}?{query}", route % 7);
