@@ -299,6 +299,17 @@ fn the_body_is_not_read_where_no_source_needs_it() {
     );
 }
 
+/// The event of a body that comes alone.
+fn of_body(rules: &Rules, body: &[u8]) -> Event {
+    let parts = Parts {
+        headers: &HeaderMap::new(),
+        query: None,
+        body,
+        claims: None,
+    };
+    rules.read(&parts).unwrap()
+}
+
 #[test]
 fn id_and_time_have_their_own_sources() {
     let rules = Rules::new(
@@ -307,16 +318,8 @@ fn id_and_time_have_their_own_sources() {
         sources("json:/at"),
         true,
     );
-    let headers = HeaderMap::new();
     let body = br#"{"at":1700000000.5,"id":"e1","type":"a","id2":0}"#;
-    let event = rules
-        .read(&Parts {
-            headers: &headers,
-            query: None,
-            body,
-            claims: None,
-        })
-        .unwrap();
+    let event = of_body(&rules, body);
     let expected = Event {
         types: vec!["a".into()],
         id: Some("e1".into()),
@@ -326,14 +329,7 @@ fn id_and_time_have_their_own_sources() {
     assert_eq!(event, expected);
     // An ambiguous id costs the id only.
     let body = br#"{"id":"e1","type":"a","id":"e2"}"#;
-    let event = rules
-        .read(&Parts {
-            headers: &headers,
-            query: None,
-            body,
-            claims: None,
-        })
-        .unwrap();
+    let event = of_body(&rules, body);
     assert_eq!(
         event,
         Event {
@@ -435,14 +431,7 @@ fn a_text_counts_once_however_many_there_are() {
             .collect();
         let rules = Rules::new(sources("json:/*/type"), vec![], vec![], true);
         let body = format!("[{}]", elements.join(","));
-        let event = rules
-            .read(&Parts {
-                headers: &HeaderMap::new(),
-                query: None,
-                body: body.as_bytes(),
-                claims: None,
-            })
-            .unwrap();
+        let event = of_body(&rules, body.as_bytes());
         assert_eq!(event.types, types);
         assert_eq!(event.count, Some(3 * count));
     }

@@ -27,10 +27,13 @@ use super::seldom::Seldom;
 const HYPER_HEADERS: usize = 100;
 /// A connection without a request for so long, twice at most, is parked.
 const PARK_AFTER: Duration = Duration::from_millis(500);
-/// Bytes read at once. Each connection that is busy has a buffer of this size, or twice that, beside
-/// the body: a large one saves a tenth of what a large body costs, and only so many have one.
+/// Bytes read at once. Each busy connection has a buffer of this size, or up to twice that, beside
+/// the body.
 const READ_SIZE: usize = 16 * 1024;
+/// The same for a few connections: it saves a tenth of what a large body costs.
 const LARGE_READ_SIZE: usize = 64 * 1024;
+/// The busy connections that may read so much at once, of all together: with more of them, 256 bodies
+/// of 1 MiB would take more than 16 MiB beside their size.
 pub(super) const LARGE_READERS: usize = 32;
 /// What a caller still sends after its answer is read and thrown away, for so long and so much at
 /// most, until it has sent nothing for a while.

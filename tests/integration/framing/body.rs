@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::{BODY, answers, raw, refused, signature, start};
+use super::{BODY, SECRET, answers, raw, refused, signature, start};
 use crate::harness::upstream::{Reader, reply};
 use crate::harness::{Delivery, Setup, Upstream};
 
@@ -169,18 +169,21 @@ fn what_follows_an_early_answer_is_not_read_as_a_request() {
         }
     });
     let gate = Setup::new(&app)
-        .toml("[[route]]\npath = \"/open\"\nmode = \"passthrough\"")
+        .env("SECRET", SECRET)
+        .toml("[[route]]\npath = \"/open\"\nmode = \"passthrough\"\n[[route]]\npath = \"/seen\"\nmode = \"observe\"\nsecret = { env = \"SECRET\" }\nverify = [{ scheme = \"hmac\", header = \"X-Sig\" }]")
         .start();
-    for lines in [
-        "Content-Length: 100000\r\n",
-        "Transfer-Encoding: chunked\r\n",
-    ] {
-        for begun in ["", "a\r\n0123456789\r\n"] {
-            let mut client = gate.connect();
-            let head = format!("POST /open HTTP/1.1\r\nHost: a\r\n{lines}\r\n{begun}");
-            client.send(head.as_bytes());
-            assert_eq!(client.answer().map(|answer| answer.status), Some(200));
-            assert!(client.hangs_up(), "{lines}{begun}");
+    for path in ["/open", "/seen"] {
+        for lines in [
+            "Content-Length: 100000\r\n",
+            "Transfer-Encoding: chunked\r\n",
+        ] {
+            for begun in ["", "a\r\n0123456789\r\n"] {
+                let mut client = gate.connect();
+                let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\n{lines}\r\n{begun}");
+                client.send(head.as_bytes());
+                assert_eq!(client.answer().map(|answer| answer.status), Some(200));
+                assert!(client.hangs_up(), "{path} {lines}{begun}");
+            }
         }
     }
 }
