@@ -7,58 +7,71 @@ use std::net::{IpAddr, Ipv4Addr};
 use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// Hop-by-hop names (RFC 9110 §7.6.1) and those that steer a proxy. `Content-Length` is written
-/// afresh from the bytes that are sent.
-fn is_hop(name: &str) -> bool {
-    // By their first letter: of most names that alone tells that they stay.
-    let names: &[&str] = match name.as_bytes().first() {
-        Some(b'c') => &["connection", "content-length"],
+/// Hop-by-hop names (RFC 9110 §7.6.1) and those that steer a proxy, of those that begin with
+/// `letter`. `Content-Length` is written afresh from the bytes that are sent.
+const fn hops(letter: u8) -> &'static [&'static str] {
+    match letter {
+        b'c' => &["connection", "content-length"],
         // Answered already: the body is sent to the app at once (RFC 9110 §10.1.1).
-        Some(b'e') => &["expect"],
-        Some(b'h') => &["http2-settings"],
-        Some(b'k') => &["keep-alive"],
-        Some(b'p') => &[
+        b'e' => &["expect"],
+        b'h' => &["http2-settings"],
+        b'k' => &["keep-alive"],
+        b'p' => &[
             "proxy-authenticate",
             "proxy-authentication-info",
             "proxy-authorization",
             "proxy-connection",
         ],
-        Some(b't') => &["te", "trailer", "transfer-encoding"],
-        Some(b'u') => &["upgrade"],
+        b't' => &["te", "trailer", "transfer-encoding"],
+        b'u' => &["upgrade"],
         _ => &[],
-    };
-    names.contains(&name)
+    }
 }
 
-/// Names by which a client could tell the app another address, host, method or URL.
-fn is_override(name: &str) -> bool {
-    let names: &[&str] = match name.as_bytes().first() {
-        Some(b'f') => &["forwarded"],
-        Some(b'p') => &["proxy"],
-        Some(b'x') => {
-            if name.starts_with("x-forwarded-") {
-                return true;
-            }
-            &[
-                "x-client-ip",
-                "x-cluster-client-ip",
-                "x-forwarded",
-                "x-host",
-                "x-http-method",
-                "x-http-method-override",
-                "x-method-override",
-                "x-original-host",
-                "x-original-method",
-                "x-original-uri",
-                "x-original-url",
-                "x-override-url",
-                "x-real-ip",
-                "x-rewrite-url",
-            ]
-        }
+fn is_hop(name: &str) -> bool {
+    hops(first(name)).contains(&name)
+}
+
+/// Names by which a client could tell the app another address, host, method or URL, of those that
+/// begin with `letter`. All that begin with `x-forwarded-` are such too.
+const fn overrides(letter: u8) -> &'static [&'static str] {
+    match letter {
+        b'f' => &["forwarded"],
+        b'p' => &["proxy"],
+        b'x' => &[
+            "x-client-ip",
+            "x-cluster-client-ip",
+            "x-forwarded",
+            "x-host",
+            "x-http-method",
+            "x-http-method-override",
+            "x-method-override",
+            "x-original-host",
+            "x-original-method",
+            "x-original-uri",
+            "x-original-url",
+            "x-override-url",
+            "x-real-ip",
+            "x-rewrite-url",
+        ],
         _ => &[],
-    };
-    names.contains(&name)
+    }
+}
+
+fn is_override(name: &str) -> bool {
+    name.starts_with("x-forwarded-") || overrides(first(name)).contains(&name)
+}
+
+/// The first letter; 0 where there is none.
+fn first(name: &str) -> u8 {
+    name.bytes().next().unwrap_or_default()
+}
+
+/// Whether the first letter alone tells that no name in the tables above is meant, however `name` is
+/// spelt: a letter stays what it is in the canonical form.
+fn begins_harmlessly(name: &str) -> bool {
+    let letter = first(name);
+    letter.is_ascii_lowercase() && hops(letter).is_empty() && overrides(letter).is_empty()
 }
 
 /// The names of the headers that gatepost writes, made once from `headers.prefix`.
@@ -162,7 +175,12 @@ pub fn kept<'h>(
     let nominated = nominated(headers);
     headers.iter().filter(move |(name, _)| {
         let stays = || {
-            let name = canonical(name.as_str());
+            let name = name.as_str();
+            // Most names.
+            if begins_harmlessly(name) && first(name) != first(&names.prefix) {
+                return true;
+            }
+            let name = canonical(name);
             !(name.starts_with(&*names.prefix)
                 || is_hop(&name)
                 || is_override(&name)
@@ -207,7 +225,9 @@ pub fn strip_outbound(headers: &mut HeaderMap) {
     }
     // The length of the answer stays: it tells a HEAD or a streamed body apart.
     remove_where(headers, |name| {
-        *name != CONTENT_LENGTH && is_hop(&canonical(name.as_str()))
+        *name != CONTENT_LENGTH
+            && !begins_harmlessly(name.as_str())
+            && is_hop(&canonical(name.as_str()))
     });
 }
 

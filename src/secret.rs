@@ -1,19 +1,21 @@
 //! Secret bytes that cannot be printed.
 
 use std::fmt;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-/// Secret bytes: no `Display`, no `PartialEq`, a `Debug` that shows nothing, erased when dropped.
+/// Secret bytes: no `Display`, no `PartialEq`, a `Debug` that shows nothing, erased when the last
+/// that holds them is dropped. They stand in memory once, however often they are cloned.
 #[derive(Clone)]
-pub struct Secret(Zeroizing<Vec<u8>>);
+pub struct Secret(Arc<Zeroizing<Vec<u8>>>);
 
 impl Secret {
     /// Takes the bytes over.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self(Arc::new(Zeroizing::new(bytes)))
     }
 
     /// The bytes, for a key schedule. Never for output.
@@ -24,7 +26,7 @@ impl Secret {
     /// Whether `candidate` is this secret. Takes the same time wherever they differ: both sides
     /// are hashed first, so that not even the length shows.
     pub fn matches(&self, candidate: &[u8]) -> bool {
-        let held = Sha256::digest(&*self.0);
+        let held = Sha256::digest(self.expose());
         let given = Sha256::digest(candidate);
         held.ct_eq(&given).into()
     }

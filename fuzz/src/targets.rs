@@ -6,7 +6,7 @@ use gatepost::address::{AddressList, ClientSource, Network, Trust};
 use gatepost::capture;
 use gatepost::config::{self, Config, Environment};
 use gatepost::diagnosis;
-use gatepost::event::{MAX_BYTES, Parts, Rules, Source, header_value};
+use gatepost::event::{MAX_BYTES, Parts, Rules, Source, header_text};
 use gatepost::form;
 use gatepost::handshake::{Asks, Challenge, Handshake, Handshakes, Kind, Reply, Text};
 use gatepost::json::{self, Pointer, Selection, Value};
@@ -111,14 +111,10 @@ pub fn event(data: &[u8]) {
         .read(&parts)
         .expect("an event that is not required is never refused");
     for text in event.types.iter().chain(&event.id) {
-        let value = header_value(text);
-        assert!(value.len() <= MAX_BYTES);
-        assert!(
-            value
-                .as_bytes()
-                .iter()
-                .all(|byte| (b' '..=b'~').contains(byte))
-        );
+        let text = header_text(text);
+        let bytes = text.as_str().as_bytes();
+        assert!(bytes.len() <= MAX_BYTES);
+        assert!(bytes.iter().all(|byte| (b' '..=b'~').contains(byte)));
     }
 }
 

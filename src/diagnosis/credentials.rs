@@ -16,7 +16,7 @@ const PREFIXES: [&str; 7] = [
 
 /// All that could be wrong with a static credential but for the secret itself.
 pub(super) fn add(trials: &mut Trials, scene: &Scene) {
-    match &scene.step {
+    match &*scene.step {
         Step::ApiKey(step) => {
             add_bare(trials, scene);
             each::add_lists(trials, scene);
@@ -42,7 +42,7 @@ pub(super) fn add(trials: &mut Trials, scene: &Scene) {
                     };
                     let (place, prefix) = (place.clone(), prefix.to_owned());
                     trials.add(Kind::Place, guess, move |scene| {
-                        let Step::ApiKey(step) = &mut scene.step else {
+                        let Step::ApiKey(step) = scene.step_mut() else {
                             return false;
                         };
                         step.place = place.clone();
@@ -168,7 +168,7 @@ pub(super) fn moved(
 
 /// The credential with quotes or white space in the request.
 fn add_bare(trials: &mut Trials, scene: &Scene) {
-    let name = match &scene.step {
+    let name = match &*scene.step {
         Step::ApiKey(step) => match &step.place {
             Place::Header(name) => name.clone(),
             Place::Body | Place::Form(_) | Place::Json(_) | Place::Query(_) => return,
@@ -239,7 +239,7 @@ fn add_basic_password(trials: &mut Trials) {
         let Some((_, password)) = pair(scene) else {
             return false;
         };
-        match &scene.step {
+        match &*scene.step {
             Step::ApiKey(step) => {
                 let value = [step.prefix.as_bytes(), &password].concat();
                 let Place::Header(name) = step.place.clone() else {
@@ -277,7 +277,7 @@ pub(super) fn pair(scene: &Scene) -> Option<(Vec<u8>, Vec<u8>)> {
 }
 
 fn add_basic(trials: &mut Trials, scene: &Scene) {
-    let Step::Basic(step) = &scene.step else {
+    let Step::Basic(step) = &*scene.step else {
         return;
     };
     let put = |scene: &mut Scene, user: &[u8], password: &[u8]| {

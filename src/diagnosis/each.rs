@@ -14,7 +14,7 @@ const LISTS: usize = 4;
 
 /// What could be wrong with `for_each`.
 pub(super) fn add_lists(trials: &mut Trials, scene: &Scene) {
-    let own = match &scene.step {
+    let own = match &*scene.step {
         Step::Signature(step) => step.for_each.as_ref(),
         Step::ApiKey(step) => step.for_each.as_ref(),
         Step::Basic(_)
@@ -55,7 +55,7 @@ pub(super) fn add_lists(trials: &mut Trials, scene: &Scene) {
 }
 
 fn set(scene: &mut Scene, pointer: Option<Pointer>) -> bool {
-    match &mut scene.step {
+    match scene.step_mut() {
         Step::Signature(step) => step.for_each = pointer,
         Step::ApiKey(step) => step.for_each = pointer,
         Step::Basic(_)

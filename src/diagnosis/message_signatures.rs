@@ -11,7 +11,7 @@ use crate::verify::http_signature::{Component, HttpSignature};
 
 /// All that could be wrong but for the key.
 pub(super) fn add(trials: &mut Trials, scene: &Scene) {
-    let Step::HttpSignature(step) = &scene.step else {
+    let Step::HttpSignature(step) = &*scene.step else {
         return;
     };
     add_components(trials, step);
@@ -60,7 +60,7 @@ fn add_change(
     change: impl Fn(&mut HttpSignature) + 'static,
 ) {
     trials.add(kind, guess, move |scene| {
-        let Step::HttpSignature(step) = &mut scene.step else {
+        let Step::HttpSignature(step) = scene.step_mut() else {
             return false;
         };
         change(step);

@@ -28,7 +28,7 @@ mod trial;
 mod urls;
 mod written;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -204,21 +204,20 @@ impl Examination<'_> {
     fn verdict(&self) -> Result<crate::verify::Verified, Rejection> {
         let case = self.case;
         let head = head(case.parts);
-        let mut plan = self.plan.clone();
-        // An address that is not known is no reason.
-        let client = match self.client {
-            Some(client) => client,
+        let unaddressed;
+        let (plan, client) = match self.client {
+            Some(client) => (self.plan, client),
             None => {
-                plan.addresses = None;
-                IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)
+                // An address that is not known is no reason.
+                unaddressed = Plan {
+                    addresses: None,
+                    groups: self.plan.groups.clone(),
+                };
+                (&unaddressed, IpAddr::V4(Ipv4Addr::UNSPECIFIED))
             }
         };
         // First what the head tells, then the form of the body, then the body: as `proxy::handle`.
-        let admitted = plan.admit(client, &head, case.now);
-        if let Err(rejection) = admitted {
-            return Err(rejection);
-        }
-        drop(admitted);
+        let mut pending = plan.admit(client, &head, case.now)?;
         case.plain?;
         if case.unread {
             return Err(Rejection::Internal);
@@ -227,8 +226,10 @@ impl Examination<'_> {
             return Err(Rejection::BodyTooLarge);
         }
         let copies = self.route.copies.as_ref();
-        let identify = copies.is_some_and(|rule| rule.basis() == Basis::Signed);
-        scene::judge(&plan, client, &head, case.body, case.now, identify)
+        if copies.is_some_and(|rule| rule.basis() == Basis::Signed) {
+            pending.identify();
+        }
+        scene::judge(pending, &head, case.body)
     }
 
     fn address(&mut self) {
@@ -378,11 +379,11 @@ fn head(parts: &Parts) -> Head<'_> {
 
 fn scene(step: &Step, case: &Case<'_>) -> Scene {
     Scene {
-        step: step.clone(),
+        step: step.clone().into(),
         method: case.parts.method.as_str().to_owned(),
         path: case.parts.uri.path().to_owned(),
         query: case.parts.uri.query().map(ToOwned::to_owned),
-        headers: case.parts.headers.clone(),
+        headers: case.parts.headers.clone().into(),
         body: case.body.clone(),
         now: case.now,
     }

@@ -19,7 +19,7 @@ use crate::verify::{Body, Held, Place, Step};
 /// What the step wants to see.
 pub(super) fn expected(scene: &Scene) -> String {
     let now = scene.now;
-    match &scene.step {
+    match &*scene.step {
         Step::ApiKey(step) => format!(
             "one of {} in {}{}",
             names(&keys::secrets(&scene.step), now),
@@ -117,7 +117,7 @@ pub(super) fn came(scene: &Scene) -> String {
         Err(rejection) => rejection.message().into(),
     };
     let header = |name: &http::HeaderName| read(&Place::Header(name.clone()));
-    match &scene.step {
+    match &*scene.step {
         Step::ApiKey(step) => read(&step.place),
         Step::Basic(_) => match (
             super::credentials::pair(scene),

@@ -38,7 +38,7 @@ pub(super) fn misses(
         }
     }
     let mut trials = Trials::default();
-    match &basis.step {
+    match &*basis.step {
         Step::ApiKey(_) | Step::Basic(_) | Step::Bearer(_) => {
             secrets::add(&mut trials, &basis, known, route);
             credentials::add(&mut trials, &basis);

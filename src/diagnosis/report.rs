@@ -322,7 +322,7 @@ fn mismatch(scene: &Scene) -> Vec<Guess> {
 fn missing(scene: &Scene, rejection: Rejection) -> Guess {
     let body = Body::from(scene.body.clone());
     let mut wanted: Vec<Place> = Vec::new();
-    match &scene.step {
+    match &*scene.step {
         Step::ApiKey(step) => wanted.push(step.place.clone()),
         Step::Basic(_) => wanted.push(Place::Header(http::header::AUTHORIZATION)),
         Step::Bearer(step) => wanted.push(Place::Header(step.header.clone())),

@@ -1,23 +1,25 @@
 //! Everything that the verdict of one step depends on, so that any of it can be changed.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::rejection::Rejection;
 use crate::verify::signed::Signature;
-use crate::verify::{Body, Head, Moment, Plan, Step, Verified};
+use crate::verify::{Body, Head, Moment, Pending, Step, Verified};
 
 /// One step, and the request and time it is judged by. Nothing is ever forwarded from here: a
 /// verdict of a changed scene only tells what was wrong with the real one.
+///
+/// Every near miss begins with a copy, and changes little of it: what is large is shared.
 #[derive(Debug, Clone)]
 pub(super) struct Scene {
-    pub(super) step: Step,
+    pub(super) step: Arc<Step>,
     pub(super) method: String,
     pub(super) path: String,
     pub(super) query: Option<String>,
-    pub(super) headers: HeaderMap,
+    pub(super) headers: Arc<HeaderMap>,
     pub(super) body: Bytes,
     pub(super) now: Moment,
 }
@@ -25,28 +27,13 @@ pub(super) struct Scene {
 impl Scene {
     /// The verdict of this step alone, by the very code that judges requests.
     pub(super) fn judge(&self) -> Result<Verified, Rejection> {
-        judge(
-            &self.alone(),
-            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            &self.head(),
-            &self.body,
-            self.now,
-            false,
-        )
+        let head = self.head();
+        judge(self.step.admit(&head, self.now)?, &head, &self.body)
     }
 
     /// Whether the head alone refuses nothing.
     pub(super) fn is_admitted(&self) -> bool {
-        let plan = self.alone();
-        let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        plan.admit(nobody, &self.head(), self.now).is_ok()
-    }
-
-    fn alone(&self) -> Plan {
-        Plan {
-            addresses: None,
-            groups: vec![vec![self.step.clone()]],
-        }
+        self.step.admit(&self.head(), self.now).is_ok()
     }
 
     pub(super) fn head(&self) -> Head<'_> {
@@ -58,9 +45,14 @@ impl Scene {
         }
     }
 
+    /// The step, to change it.
+    pub(super) fn step_mut(&mut self) -> &mut Step {
+        Arc::make_mut(&mut self.step)
+    }
+
     /// The step, where it checks a signed message.
     pub(super) fn signature(&self) -> Option<&Signature> {
-        if let Step::Signature(signature) = &self.step {
+        if let Step::Signature(signature) = &*self.step {
             Some(signature)
         } else {
             None
@@ -69,7 +61,7 @@ impl Scene {
 
     /// The same, to change it.
     pub(super) fn signature_mut(&mut self) -> Option<&mut Signature> {
-        if let Step::Signature(signature) = &mut self.step {
+        if let Step::Signature(signature) = self.step_mut() {
             Some(signature)
         } else {
             None
@@ -81,7 +73,7 @@ impl Scene {
         let Ok(value) = HeaderValue::from_bytes(value) else {
             return false;
         };
-        self.headers.insert(name.clone(), value);
+        Arc::make_mut(&mut self.headers).insert(name.clone(), value);
         true
     }
 
@@ -91,20 +83,12 @@ impl Scene {
     }
 }
 
-/// The verdict of a whole plan on a request that is there in full; with `identify` also what was
-/// signed.
+/// The verdict on a request of which the whole body is there.
 pub(super) fn judge(
-    plan: &Plan,
-    client: IpAddr,
+    mut pending: Pending<'_>,
     head: &Head<'_>,
     body: &Bytes,
-    now: Moment,
-    identify: bool,
 ) -> Result<Verified, Rejection> {
-    let mut pending = plan.admit(client, head, now)?;
-    if identify {
-        pending.identify();
-    }
     pending.update(body);
     pending
         .finish(head, Body::from(body.clone()))

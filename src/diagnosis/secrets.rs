@@ -183,7 +183,7 @@ fn only_secret(secret: Secret, name: &str) -> impl Fn(&mut Scene) -> bool + 'sta
 pub(super) fn replace(scene: &mut Scene, make: impl FnOnce(&Step) -> Option<Step>) -> bool {
     match make(&scene.step) {
         Some(step) => {
-            scene.step = step;
+            scene.step = step.into();
             true
         }
         None => false,

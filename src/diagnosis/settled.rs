@@ -26,7 +26,7 @@ pub(super) fn facts(scene: &Scene) -> Vec<String> {
             ));
         }
     }
-    match &scene.step {
+    match &*scene.step {
         Step::ApiKey(_)
         | Step::Basic(_)
         | Step::Bearer(_)

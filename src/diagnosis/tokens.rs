@@ -17,7 +17,7 @@ use crate::verify::{Hash, Place, Step};
 const ANY_TIME: Duration = Duration::from_secs(1_000_000_000_000_000);
 
 fn token(scene: &mut Scene) -> Option<&mut Jwt> {
-    match &mut scene.step {
+    match scene.step_mut() {
         Step::Jwt(step) => Some(step),
         Step::ApiKey(_)
         | Step::Basic(_)
@@ -52,7 +52,7 @@ pub(super) fn claimed(scene: &Scene, step: &Jwt) -> Option<Claimed> {
 
 /// All that could be wrong with a token but for its key.
 pub(super) fn add(trials: &mut Trials, scene: &Scene) {
-    let Step::Jwt(step) = &scene.step else {
+    let Step::Jwt(step) = &*scene.step else {
         return;
     };
     add_places(trials, scene, step);

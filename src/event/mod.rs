@@ -4,7 +4,7 @@ mod source;
 mod value;
 
 pub use source::{Parts, Source};
-pub use value::{MAX_BYTES, header_value, joined};
+pub use value::{HeaderText, MAX_BYTES, header_text, joined, listed};
 
 use std::borrow::Cow;
 
@@ -45,7 +45,7 @@ enum Identity {
 }
 
 /// What a request tells about its event. Texts are as the provider wrote them, never empty:
-/// [`header_value`] and [`joined`] make headers of them.
+/// [`header_text`] and [`joined`] make headers of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Event {
     /// The type; of a batch the distinct types in their order.

@@ -1,29 +1,59 @@
 //! Text of the request as the value of a header the app trusts.
 
+use std::borrow::Cow;
+
 use http::HeaderValue;
 
 /// Longest value, in bytes.
 pub const MAX_BYTES: usize = 256;
 
-/// `text` as a header value.
+/// Text that can stand in a header as it is: visible ASCII with single spaces inside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeaderText<'a>(Cow<'a, str>);
+
+impl HeaderText<'_> {
+    /// What is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The same, to be kept.
+    pub fn into_value(self) -> HeaderValue {
+        // It is visible ASCII and spaces, so the fall-back is never used.
+        HeaderValue::try_from(self.0.into_owned()).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+}
+
+/// `text` as it is written into a header.
 ///
 /// Visible ASCII with single spaces inside stays as it is. Every other byte of the UTF-8, and `%`
 /// and `,`, is percent-encoded, so decoding gives the text back. What is longer than
 /// [`MAX_BYTES`] is cut, between whole characters.
-pub fn header_value(text: &str) -> HeaderValue {
+pub fn header_text(text: &str) -> HeaderText<'_> {
     if text.len() <= MAX_BYTES && is_plain(text.as_bytes()) {
-        return HeaderValue::from_str(text).unwrap_or_else(|_| encoded(text));
+        return HeaderText(text.into());
     }
-    encoded(text)
+    let mut out = String::with_capacity(MAX_BYTES);
+    append(&mut out, text);
+    HeaderText(out.into())
+}
+
+/// The `names`, `, ` between.
+pub fn listed<'n>(names: &[&'n str]) -> HeaderText<'n> {
+    if let [only] = names {
+        return header_text(only);
+    }
+    let names: Vec<_> = names.iter().map(|name| header_text(name).0).collect();
+    HeaderText(names.join(", ").into())
 }
 
 /// The distinct `values` in their order, `, ` between; empty ones are left out.
 ///
 /// Ends before the first value that would not fit into [`MAX_BYTES`] any more; a first value too
-/// long by itself is cut as in [`header_value`].
-pub fn joined<T: AsRef<str>>(values: &[T]) -> HeaderValue {
+/// long by itself is cut as in [`header_text`].
+pub fn joined<T: AsRef<str>>(values: &[T]) -> HeaderText<'_> {
     if let [only] = values {
-        return header_value(only.as_ref());
+        return header_text(only.as_ref());
     }
     let mut values = values
         .iter()
@@ -46,18 +76,7 @@ pub fn joined<T: AsRef<str>>(values: &[T]) -> HeaderValue {
             taken.push(value);
         }
     }
-    value_of(out)
-}
-
-fn encoded(text: &str) -> HeaderValue {
-    let mut out = String::with_capacity(MAX_BYTES);
-    append(&mut out, text);
-    value_of(out)
-}
-
-/// `out` is visible ASCII and spaces, so the fall-back is never used.
-fn value_of(out: String) -> HeaderValue {
-    HeaderValue::try_from(out).unwrap_or_else(|_| HeaderValue::from_static(""))
+    HeaderText(out.into())
 }
 
 /// Whether nothing has to be encoded.
@@ -160,7 +179,7 @@ mod tests {
             ("é😀", "%C3%A9%F0%9F%98%80"),
             ("a\u{a0}b", "a%C2%A0b"),
         ] {
-            assert_eq!(header_value(text), value, "{text}");
+            assert_eq!(header_text(text).as_str(), value, "{text}");
         }
     }
 
@@ -182,7 +201,7 @@ mod tests {
             (a(254) + " é", a(254)),
             (a(252) + "  b", a(252) + " %20"),
         ] {
-            assert_eq!(header_value(&text), value, "{text}");
+            assert_eq!(header_text(&text).as_str(), value, "{text}");
         }
     }
 
@@ -206,7 +225,7 @@ mod tests {
             (vec![x(300), "y".into()], x(256)),
             (vec![x(255), "y".into()], x(255)),
         ] {
-            assert_eq!(joined(&values), value, "{values:?}");
+            assert_eq!(joined(&values).as_str(), value, "{values:?}");
         }
     }
 
@@ -214,14 +233,15 @@ mod tests {
     #[test]
     fn stops_at_the_first_of_many_values_that_does_not_fit() {
         let values: Vec<String> = (0..100_000).map(|n| format!("type.{n}")).collect();
-        assert!(joined(&values).to_str().unwrap().ends_with(", type.28"));
+        assert!(joined(&values).as_str().ends_with(", type.28"));
     }
 
     proptest! {
         #[test]
         fn a_value_is_safe_and_decodes_to_the_text(text in "(\\PC|[ %,\r\n\0]){0,100}") {
-            let value = header_value(&text);
-            let shown = value.to_str().unwrap();
+            let value = header_text(&text);
+            let shown = value.as_str();
+            prop_assert_eq!(value.clone().into_value(), shown);
             prop_assert!(shown.len() <= MAX_BYTES);
             prop_assert!(shown.bytes().all(|b| matches!(b, b' '..=b'~')), "{}", shown);
             prop_assert!(!shown.contains("  ") && !shown.contains(',') && shown.trim() == shown);
@@ -236,7 +256,7 @@ mod tests {
             values in prop::collection::vec("(\\PC|[ %,a\r\n]){0,12}", 0..30),
         ) {
             let list = joined(&values);
-            let shown = list.to_str().unwrap();
+            let shown = list.as_str();
             prop_assert!(shown.len() <= MAX_BYTES);
             prop_assert!(shown.bytes().all(|b| matches!(b, b' '..=b'~')) && shown.trim() == shown);
             let mut distinct: Vec<&[u8]> = Vec::new();

@@ -24,7 +24,10 @@ const DECISIVE: [&str; 4] = [
 pub(crate) fn require_unambiguous(parts: &Parts) -> Result<&str, Rejection> {
     let alias = |name: &HeaderName| {
         let name = name.as_str();
-        !crate::headers::is_canonical(name) && DECISIVE.contains(&&*crate::headers::canonical(name))
+        // What is no letter becomes `-`, and none of them begins with that.
+        matches!(name.as_bytes().first(), Some(b'c' | b'h' | b't'))
+            && !crate::headers::is_canonical(name)
+            && DECISIVE.contains(&&*crate::headers::canonical(name))
     };
     // In one pass: to look three names up costs more.
     let (mut coding, mut line, mut expected) = (None, None, Ok(()));

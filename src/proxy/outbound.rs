@@ -12,7 +12,7 @@ use super::once::Turn;
 use super::permit::{Ground, Permit};
 use super::upgrade::Upgrade;
 use crate::budget::Reserved;
-use crate::event::{self, Event};
+use crate::event::{self, Event, HeaderText};
 use crate::rejection::Rejection;
 use crate::route::Route;
 use crate::telemetry::Entry;
@@ -164,24 +164,22 @@ fn claim(
     let names = &gate.headers.names;
     let provider = route.fixed.provider.as_ref();
     let kind = (!event.types.is_empty()).then(|| event::joined(&event.types));
-    let id = event.id.as_deref().map(event::header_value);
-    let count = event.count.map(HeaderValue::from);
-    let key = verified.key().map(|key| event::header_value(key));
-    let by = match verified.by() {
-        [only] => HeaderValue::from_static(only),
-        several => HeaderValue::try_from(several.join(", ")).map_err(|_| Rejection::Internal)?,
-    };
-    for (name, value) in [
-        (&names.provider, provider),
-        (&names.event_type, kind.as_ref()),
-        (&names.event_id, id.as_ref()),
-        (&names.event_count, count.as_ref()),
-        (&names.verified_by, Some(&by)),
-        (&names.key, key.as_ref()),
-    ] {
-        if let Some(value) = value {
-            head.line(name, value);
-        }
+    let id = event.id.as_deref().map(event::header_text);
+    if let Some(provider) = provider {
+        head.line(&names.provider, provider);
+    }
+    if let Some(kind) = &kind {
+        head.text(&names.event_type, kind);
+    }
+    if let Some(id) = &id {
+        head.text(&names.event_id, id);
+    }
+    if let Some(count) = event.count {
+        head.line(&names.event_count, &count.into());
+    }
+    head.text(&names.verified_by, &event::listed(verified.by()));
+    if let Some(key) = verified.key() {
+        head.text(&names.key, &event::header_text(key));
     }
     if gate.headers.cloudevents {
         cloudevent(route, head, event);
@@ -192,9 +190,9 @@ fn claim(
     let statement = Statement {
         request_id: entry.request_id(),
         route: &route.name,
-        provider: text(provider),
-        event_type: text(kind.as_ref()),
-        event_id: text(id.as_ref()),
+        provider: provider.and_then(|value| value.to_str().ok()),
+        event_type: kind.as_ref().map(HeaderText::as_str),
+        event_id: id.as_ref().map(HeaderText::as_str),
     };
     let now = std::time::SystemTime::now();
     let token = assertion.token(&statement, verified.body().chunks(), now);
@@ -203,22 +201,20 @@ fn claim(
     Ok(())
 }
 
-fn text(value: Option<&HeaderValue>) -> Option<&str> {
-    value.and_then(|value| value.to_str().ok())
-}
-
 /// The binary mode of `CloudEvents` 1.0.2 (HTTP binding §3.1), where all required attributes exist.
 fn cloudevent(route: &Route, head: &mut Head, event: &Event) {
     let ([kind], Some(id)) = (event.types.as_slice(), &event.id) else {
         return;
     };
-    let mut line = |name, value: &HeaderValue| head.line(&HeaderName::from_static(name), value);
-    line("ce-specversion", &HeaderValue::from_static("1.0"));
-    line("ce-type", &event::header_value(kind));
-    line("ce-id", &event::header_value(id));
-    line("ce-source", &route.fixed.route);
+    head.line(&HeaderName::from_static("ce-source"), &route.fixed.route);
+    let mut text = |name, value| {
+        head.text(&HeaderName::from_static(name), &event::header_text(value));
+    };
+    text("ce-specversion", "1.0");
+    text("ce-type", kind);
+    text("ce-id", id);
     if let Some(time) = &event.time {
-        line("ce-time", &event::header_value(time));
+        text("ce-time", time);
     }
 }
 

@@ -143,7 +143,7 @@ impl<'g> Entry<'g> {
     /// Why it was refused, or would have been.
     fn why(&self, line: &mut Line<'_>, reason: Option<Rejection>) {
         if let Some(reason) = reason {
-            line.field("reason", reason.code());
+            line.word("reason", reason.code());
             if let Some(check) = self.route.and_then(|route| route.mode.check_of(reason)) {
                 line.field("check", check);
             }
@@ -183,7 +183,7 @@ impl<'g> Entry<'g> {
         };
         let now = self.arrived.saturating_add(elapsed).unwrap_or(self.arrived);
         let fill = |line: &mut Line<'_>| {
-            line.field("request_id", self.request_id());
+            line.word("request_id", self.request_id());
             if let Some(route) = self.route {
                 line.field("route", &route.name);
                 if let Some(provider) = &route.provider {
@@ -193,13 +193,13 @@ impl<'g> Entry<'g> {
             if let Some(trace) = &self.trace {
                 line.field("trace_id", trace);
             }
-            line.field("outcome", outcome.name());
+            line.word("outcome", outcome.name());
             self.why(line, reason);
             if let Some((_, client)) = &self.client {
-                line.field("client_ip", client.to_str().unwrap_or_default());
+                line.word("client_ip", client.to_str().unwrap_or_default());
             }
             if let Some(peer) = self.peer.filter(|peer| Some(*peer) != self.client_ip()) {
-                line.field("peer_ip", &peer.to_string());
+                line.word("peer_ip", &peer.to_string());
             }
             if let Some((method, uri, agent)) = &self.head {
                 line.field("method", method.as_str());
@@ -219,10 +219,10 @@ impl<'g> Entry<'g> {
                 line.field("event_id", id);
             }
             if let Some(copy) = self.copy {
-                line.field("duplicate", copy.name());
+                line.word("duplicate", copy.name());
             }
             if let Some(key) = &self.event_key {
-                line.field("event_key", &key.short());
+                line.word("event_key", &key.short());
             }
             if let Some(key) = &self.key {
                 line.field("secret", key);

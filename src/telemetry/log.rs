@@ -1,13 +1,13 @@
 //! The log on standard error.
 
 use std::cell::{Cell, RefCell};
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::{IsTerminal as _, Write};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use super::line::Line;
+use super::line::{Line, thousandths};
 
 /// Lines are written at once when so many bytes wait; else by [`Log::flush`].
 const FULL: usize = 32 * 1024;
@@ -208,8 +208,8 @@ fn with_time<T>(now: Timestamp, give: impl FnOnce(&str) -> T) -> T {
             *second = now.as_second();
             *text = format!("{now:.0}").replace('Z', "");
         }
-        // Writing to a String cannot fail.
-        let _ = write!(text, ".{:03}Z", now.subsec_millisecond());
+        thousandths(text, now.subsec_millisecond().unsigned_abs().into());
+        text.push('Z');
         give(text)
     })
 }

@@ -4,6 +4,7 @@ use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderName, HeaderValue, Method};
 
 use super::body::Outgoing;
+use crate::event::HeaderText;
 
 /// Room for most heads, so that they are written in one piece.
 const USUAL: usize = 1024;
@@ -43,6 +44,11 @@ impl Head {
         if *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING {
             self.write(name, value.as_bytes());
         }
+    }
+
+    /// Adds a line with what a verified request tells. The name is one of ours.
+    pub fn text(&mut self, name: &HeaderName, text: &HeaderText<'_>) {
+        self.write(name, text.as_str().as_bytes());
     }
 
     fn write(&mut self, name: &HeaderName, value: &[u8]) {

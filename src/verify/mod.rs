@@ -29,7 +29,7 @@ mod tests;
 mod timestamp;
 mod token_key;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -214,6 +214,20 @@ impl Plan {
             by_address: self.addresses.is_some(),
             identify: false,
             groups,
+        })
+    }
+}
+
+impl Step {
+    /// The same for this step alone, to tell which of several refuses.
+    pub fn admit(&self, head: &Head<'_>, now: Moment) -> Result<Pending<'_>, Rejection> {
+        let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED).into();
+        let group = Group::begin(std::slice::from_ref(self), nobody, head, now)?;
+        Ok(Pending {
+            now,
+            by_address: false,
+            identify: false,
+            groups: vec![group],
         })
     }
 }

@@ -34,14 +34,14 @@ impl<K> Held<K> {
     }
 }
 
-/// All keys of one step. Any that is in force may match.
+/// All keys of one step. Any that is in force may match. A copy shares them.
 #[derive(Debug, Clone)]
-pub struct Ring<K>(Vec<Held<K>>);
+pub struct Ring<K>(Arc<[Held<K>]>);
 
 impl<K> Ring<K> {
     /// Takes the keys in the order in which they are tried.
-    pub const fn new(held: Vec<Held<K>>) -> Self {
-        Self(held)
+    pub fn new(held: Vec<Held<K>>) -> Self {
+        Self(held.into())
     }
 
     /// Every key, whether in force or not.

@@ -10,7 +10,7 @@ use crate::config::grammar::ROOT;
 use crate::config::settings::Limits;
 use crate::config::shape;
 use crate::config::tree::{Node, Table, Value};
-use crate::event::header_value;
+use crate::event::header_text;
 use crate::handshake::Handshakes;
 use crate::route::{Fixed, Mode, Route, Routes};
 use crate::verify::template::Constants;
@@ -161,8 +161,10 @@ impl Compiler<'_> {
             rate: keys.rate("rate"),
             upstream_path: keys.text("upstream_path").map(str::to_owned),
             fixed: Fixed {
-                provider: provider.as_deref().map(header_value),
-                route: header_value(&name),
+                provider: provider
+                    .as_deref()
+                    .map(|name| header_text(name).into_value()),
+                route: header_text(&name).into_value(),
                 allow: HeaderValue::try_from(allow).ok()?,
                 challenge,
             },

@@ -4,6 +4,7 @@ mod pieces;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use super::Encoding;
 use super::place::scalar;
@@ -45,11 +46,11 @@ enum Shape {
     },
 }
 
-/// A compiled `format`.
+/// A compiled `format`. A copy shares what is in it.
 #[derive(Debug, Clone)]
 pub struct Format {
     /// The first that fits counts.
-    shapes: Vec<Shape>,
+    shapes: Arc<[Shape]>,
     /// What parts several values in one place, each written so.
     groups: Option<char>,
 }
@@ -99,11 +100,11 @@ impl Format {
     pub fn json(encoding: Option<Encoding>, fields: Vec<(Field, Pointer)>) -> Self {
         let pointers: Vec<Pointer> = fields.iter().map(|(_, pointer)| pointer.clone()).collect();
         Self {
-            shapes: vec![Shape::Json {
+            shapes: Arc::new([Shape::Json {
                 encoding,
                 fields,
                 selection: Box::new(Selection::new(&pointers)),
-            }],
+            }]),
             groups: None,
         }
     }

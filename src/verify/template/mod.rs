@@ -8,6 +8,7 @@ mod variable;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use filter::Filter;
 use http::HeaderName;
@@ -18,12 +19,12 @@ use super::{Body, Claim, Head};
 use crate::json::Selection;
 use crate::rejection::Rejection;
 
-/// A compiled `message`.
+/// A compiled `message`. A copy shares what is in it.
 #[derive(Debug, Clone)]
 pub struct Template {
     /// As it was written.
-    text: String,
-    parts: Vec<Part>,
+    text: Arc<str>,
+    parts: Arc<[Part]>,
     /// All JSON pointers of the message, read in one pass over the body.
     json: Option<Selection>,
 }
@@ -118,10 +119,10 @@ impl Template {
     pub fn literal(text: &str) -> Self {
         Self {
             text: text.into(),
-            parts: vec![Part::One(Piece {
+            parts: Arc::new([Part::One(Piece {
                 variable: Variable::Literal(text.into()),
                 filters: Vec::new(),
-            })],
+            })]),
             json: None,
         }
     }
@@ -207,7 +208,8 @@ impl Template {
     pub fn rebased(&self, to: &str) -> Self {
         let bare = to.trim_end_matches('/');
         let mut template = self.clone();
-        for piece in template.parts.iter_mut().flat_map(Part::pieces_mut) {
+        let parts = Arc::make_mut(&mut template.parts).iter_mut();
+        for piece in parts.flat_map(Part::pieces_mut) {
             if let Variable::Url { base, root } = &mut piece.variable {
                 bare.clone_into(base);
                 to.clone_into(root);
@@ -238,7 +240,7 @@ impl Template {
 
     /// The text, where it is the same for every request.
     pub fn constant(&self) -> Option<&str> {
-        match self.parts.as_slice() {
+        match &*self.parts {
             [
                 Part::One(Piece {
                     variable: Variable::Literal(text),

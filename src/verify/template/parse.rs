@@ -42,7 +42,7 @@ pub(super) fn template(text: &str, constants: &Constants) -> Result<Template, Te
     let pointers = reader.pointers;
     Ok(Template {
         text: text.into(),
-        parts,
+        parts: parts.into(),
         json: (!pointers.is_empty()).then(|| Selection::new(&pointers)),
     })
 }
