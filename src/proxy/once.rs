@@ -21,7 +21,7 @@ use crate::duplicates::{Claim, OnCopy, Standing, Unavailable};
 use crate::fingerprint::Fingerprint;
 use crate::rejection::Rejection;
 use crate::route::Route;
-use crate::telemetry::{Entry, Level};
+use crate::telemetry::{Entry, Level, name};
 use crate::upstream::{self, AnswerBody, Pool, Request};
 
 /// A copy waits so long for the first to be settled, looking first after [`SOON`], then half as
@@ -268,9 +268,9 @@ fn failed(gate: &Gate, operation: &'static str, unavailable: Unavailable) {
     if unavailable.news {
         let message = "the store of events cannot be asked";
         gate.telemetry.log.write(Level::Warn, message, |line| {
-            line.field("reason", unavailable.why);
+            line.field(name!("reason"), unavailable.why);
             line.field(
-                "events",
+                name!("events"),
                 if gate.duplicates.forward_unasked {
                     "pass"
                 } else {

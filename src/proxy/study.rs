@@ -16,7 +16,7 @@ use super::{Gate, framing};
 use crate::diagnosis;
 use crate::rejection::Rejection;
 use crate::route::Route;
-use crate::telemetry::{Happening, Level};
+use crate::telemetry::{Happening, Level, name};
 use crate::verify::{Body, Moment};
 
 /// How long one examination may look for near misses.
@@ -206,14 +206,14 @@ impl Job {
         telemetry.refusals.examined(&request_id, found);
         if let Some(guess) = report.guesses.first() {
             telemetry.log.write(Level::Info, "examined", |line| {
-                line.field("request_id", &request_id);
+                line.field(name!("request_id"), &request_id);
                 if let Some((route, _, _)) = &report.route {
-                    line.field("route", route);
+                    line.field(name!("route"), route);
                 }
-                line.field("cause", &guess.cause);
-                line.field("text", &guess.text);
-                line.field("fix", &guess.fix);
-                line.flag("proved", guess.proved);
+                line.field(name!("cause"), &guess.cause);
+                line.field(name!("text"), &guess.text);
+                line.field(name!("fix"), &guess.fix);
+                line.flag(name!("proved"), guess.proved);
             });
         }
     }

@@ -33,7 +33,7 @@ use crate::budget::Budget;
 use crate::config::{About, Config};
 use crate::proxy::{Gate, Student};
 use crate::route::Mode;
-use crate::telemetry::{Level, Telemetry};
+use crate::telemetry::{Level, Telemetry, name};
 
 /// For so long after the signal connections are still taken, and idle ones kept: a request that is
 /// on its way when the signal comes is answered, with `Connection: close`, not reset.
@@ -145,8 +145,8 @@ impl Shared {
                 Mode::Passthrough => "this route verifies nothing: every request reaches the app",
             };
             self.telemetry.log.write(Level::Warn, message, |line| {
-                line.field("route", &route.name);
-                line.field("mode", route.mode.name());
+                line.field(name!("route"), &route.name);
+                line.field(name!("mode"), route.mode.name());
             });
         }
     }

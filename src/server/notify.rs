@@ -2,7 +2,7 @@
 
 use sd_notify::{NotifyState, notify};
 
-use crate::telemetry::{Level, Log};
+use crate::telemetry::{Level, Log, name};
 
 /// It serves, with the newest configuration that is good.
 pub(super) fn ready(log: &Log) {
@@ -32,6 +32,6 @@ fn tell(log: &Log, state: &[NotifyState<'_>]) {
 fn unheard(log: &Log, error: &std::io::Error) {
     let message = "systemd cannot be told of a change of state";
     log.write(Level::Warn, message, |line| {
-        line.field("error", &error.to_string());
+        line.field(name!("error"), &error.to_string());
     });
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::{Reloaded, Shared, Told, notify};
 use crate::config::{self, Environment, Loaded};
 use crate::proxy::Gate;
-use crate::telemetry::{Happening, Level};
+use crate::telemetry::{Happening, Level, name};
 
 /// Where the configuration came from.
 #[derive(Debug, Clone)]
@@ -123,8 +123,8 @@ fn apply(shared: &Shared, path: &Path, mut loaded: Loaded, watch: &mut Watch) ->
         .telemetry
         .log
         .write(Level::Info, "configuration reloaded", |line| {
-            line.field("file", &path.display().to_string());
-            line.number("warnings", loaded.problems.warnings());
+            line.field(name!("file"), &path.display().to_string());
+            line.number(name!("warnings"), loaded.problems.warnings());
         });
     shared.telemetry.live.tell(|| happening(true));
     Ok(loaded.problems.warnings())
@@ -146,8 +146,7 @@ fn refuse(shared: &Shared, why: &str) {
     shared.telemetry.live.tell(|| happening(false));
     shared.telemetry.metrics.reloaded(false);
     let message = "the new configuration cannot be used; the old one stays";
-    shared
-        .telemetry
-        .log
-        .write(Level::Error, message, |line| line.field("problems", why));
+    shared.telemetry.log.write(Level::Error, message, |line| {
+        line.field(name!("problems"), why);
+    });
 }

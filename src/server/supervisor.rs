@@ -18,7 +18,7 @@ use super::{Reloaded, Shared, notify, worker};
 use crate::budget::Budget;
 use crate::config::{Config, Listen};
 use crate::socket::Socket;
-use crate::telemetry::{Level, Log, Telemetry};
+use crate::telemetry::{Level, Log, Telemetry, name};
 
 /// Lines of requests wait so long at most before they are written.
 const FLUSH: Duration = Duration::from_millis(100);
@@ -94,18 +94,18 @@ pub fn run(
         Signals::new()?
     };
     telemetry.log.write(Level::Info, "listening", |line| {
-        line.field("listen", &bound.to_string());
+        line.field(name!("listen"), &bound.to_string());
         for (desk, _, bound) in &side {
             let name = match desk {
-                Desk::Admin => "admin",
-                Desk::Health => "health",
+                Desk::Admin => name!("admin"),
+                Desk::Health => name!("health"),
             };
             line.field(name, &bound.to_string());
         }
         let gate = shared.gate.load();
-        line.field("upstream", &gate.upstream.url);
-        line.number("routes", gate.routes.all().len());
-        line.number("cores", cores);
+        line.field(name!("upstream"), &gate.upstream.url);
+        line.number(name!("routes"), gate.routes.all().len());
+        line.number(name!("cores"), cores);
     });
     shared.warn_of_open_routes();
     let outcome = runtime.block_on(async {
@@ -267,7 +267,7 @@ async fn drain(
 ) {
     let log = &shared.telemetry.log;
     log.write(Level::Info, "draining", |line| {
-        line.number("connections", shared.connections.used());
+        line.number(name!("connections"), shared.connections.used());
     });
     notify::stopping(log);
     shared.drain();
@@ -281,7 +281,7 @@ async fn drain(
             }
             () = &mut limit => {
                 log.write(Level::Warn, "stopped before every request was finished", |line| {
-                    line.number("connections", shared.connections.used());
+                    line.number(name!("connections"), shared.connections.used());
                 });
                 return;
             }

@@ -13,7 +13,7 @@ use super::connection::{self, Connection};
 use super::listen::Listener;
 use super::{LINGER, Phase, Shared};
 use crate::socket::Socket;
-use crate::telemetry::Level;
+use crate::telemetry::{Level, name};
 use crate::upstream::Pool;
 
 /// A handshake that was under way when new ones were refused has ended after twice this time.
@@ -42,7 +42,7 @@ pub(super) async fn serve(shared: Arc<Shared>, listener: Listener) -> io::Result
                 Ok((socket, peer)) => accept(&shared, &pool, &alive, socket, peer),
                 Err(error) => {
                     shared.telemetry.log.write(Level::Error, "accept failed", |line| {
-                        line.field("error", &error.kind().to_string());
+                        line.field(name!("error"), &error.kind().to_string());
                     });
                     tokio::time::sleep(REST).await;
                 }

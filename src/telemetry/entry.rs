@@ -12,7 +12,7 @@ use http::{HeaderValue, Method, StatusCode, Uri};
 use jiff::Timestamp;
 use ulid::Ulid;
 
-use super::line::Line;
+use super::line::{Line, name};
 use super::{Happening, Level, Log, Outcome, Refusal, Series, Telemetry, milliseconds, terminal};
 use crate::duplicates::OnCopy;
 use crate::fingerprint::Fingerprint;
@@ -143,14 +143,14 @@ impl<'g> Entry<'g> {
     /// Why it was refused, or would have been.
     fn why(&self, line: &mut Line<'_>, reason: Option<Rejection>) {
         if let Some(reason) = reason {
-            line.word("reason", reason.code());
+            line.word(name!("reason"), reason.code());
             if let Some(check) = self.route.and_then(|route| route.mode.check_of(reason)) {
-                line.field("check", check);
+                line.field(name!("check"), check);
             }
         }
         if let Some(violation) = &self.violation {
-            line.field("schema_at", &violation.at);
-            line.field("schema_keyword", &violation.keyword);
+            line.field(name!("schema_at"), &violation.at);
+            line.field(name!("schema_keyword"), &violation.keyword);
         }
     }
 
@@ -183,60 +183,63 @@ impl<'g> Entry<'g> {
         };
         let now = self.arrived.saturating_add(elapsed).unwrap_or(self.arrived);
         let fill = |line: &mut Line<'_>| {
-            line.word("request_id", self.request_id());
+            line.word(name!("request_id"), self.request_id());
             if let Some(route) = self.route {
-                line.field("route", &route.name);
+                line.field(name!("route"), &route.name);
                 if let Some(provider) = &route.provider {
-                    line.field("provider", provider);
+                    line.field(name!("provider"), provider);
                 }
             }
             if let Some(trace) = &self.trace {
-                line.field("trace_id", trace);
+                line.field(name!("trace_id"), trace);
             }
-            line.word("outcome", outcome.name());
+            line.word(name!("outcome"), outcome.name());
             self.why(line, reason);
             if let Some((_, client)) = &self.client {
-                line.word("client_ip", client.to_str().unwrap_or_default());
+                line.word(name!("client_ip"), client.to_str().unwrap_or_default());
             }
             if let Some(peer) = self.peer.filter(|peer| Some(*peer) != self.client_ip()) {
-                line.word("peer_ip", &peer.to_string());
+                line.word(name!("peer_ip"), &peer.to_string());
             }
             if let Some((method, uri, agent)) = &self.head {
-                line.field("method", method.as_str());
-                line.field("path", uri.path().get(..PATH_LENGTH).unwrap_or(uri.path()));
+                line.field(name!("method"), method.as_str());
+                line.field(
+                    name!("path"),
+                    uri.path().get(..PATH_LENGTH).unwrap_or(uri.path()),
+                );
                 if let Some(agent) = agent {
                     write_agent(line, agent);
                 }
             }
-            line.number("status", status);
-            line.number("bytes", self.body_bytes);
+            line.number(name!("status"), status);
+            line.number(name!("bytes"), self.body_bytes);
             match self.event_types.as_slice() {
                 [] => {}
-                [only] => line.field("event_type", only),
-                several => line.field("event_type", &several.join(", ")),
+                [only] => line.field(name!("event_type"), only),
+                several => line.field(name!("event_type"), &several.join(", ")),
             }
             if let Some(id) = &self.event_id {
-                line.field("event_id", id);
+                line.field(name!("event_id"), id);
             }
             if let Some(copy) = self.copy {
-                line.word("duplicate", copy.name());
+                line.word(name!("duplicate"), copy.name());
             }
             if let Some(key) = &self.event_key {
-                line.word("event_key", &key.short());
+                line.word(name!("event_key"), &key.short());
             }
             if let Some(key) = &self.key {
-                line.field("secret", key);
+                line.field(name!("secret"), key);
             }
             if let Some(hint) = &self.hint {
-                line.field("hint", hint);
+                line.field(name!("hint"), hint);
             }
-            line.milliseconds("duration_ms", elapsed);
+            line.milliseconds(name!("duration_ms"), elapsed);
             if !self.verify.is_zero() {
                 let micros = u64::try_from(self.verify.as_micros()).unwrap_or(u64::MAX);
-                line.number("verify_us", micros);
+                line.number(name!("verify_us"), micros);
             }
             if let Some(upstream) = self.upstream {
-                line.milliseconds("upstream_ms", upstream);
+                line.milliseconds(name!("upstream_ms"), upstream);
             }
         };
         let log = &self.telemetry.log;
@@ -334,11 +337,11 @@ impl<'g> Entry<'g> {
 fn write_agent(line: &mut Line<'_>, agent: &HeaderValue) {
     if let Ok(agent) = agent.to_str() {
         let cut = agent.get(..USER_AGENT_LENGTH).unwrap_or(agent);
-        return line.field("user_agent", cut);
+        return line.field(name!("user_agent"), cut);
     }
     let agent = String::from_utf8_lossy(agent.as_bytes());
     let cut: String = agent.chars().take(USER_AGENT_LENGTH).collect();
-    line.field("user_agent", &cut);
+    line.field(name!("user_agent"), &cut);
 }
 
 impl Drop for Entry<'_> {

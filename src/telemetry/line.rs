@@ -21,7 +21,7 @@ impl<'b> Line<'b> {
             line.text.push_str("\",\"level\":\"");
             line.text.push_str(level);
             line.text.push('"');
-            line.field("msg", message);
+            line.field(name!("msg"), message);
         } else {
             let clock = time.get(11..19).unwrap_or(time);
             // Writing to a String cannot fail.
@@ -32,28 +32,20 @@ impl<'b> Line<'b> {
     }
 
     /// Adds a text field.
-    #[inline]
-    pub fn field(&mut self, name: &str, value: &str) {
-        self.name(name);
-        let bare = !self.json && is_word(value);
-        if !bare {
-            self.text.push('"');
-        }
+    pub fn field(&mut self, name: Name, value: &str) {
+        let quoted = self.json || !is_word(value);
+        self.open(name, quoted);
         escape(self.text, value);
-        if !bare {
+        if quoted {
             self.text.push('"');
         }
     }
 
     /// Adds a field whose text gatepost has made itself: letters, digits and the like, of which
     /// none has to be escaped.
-    #[inline]
-    pub fn word(&mut self, name: &str, value: &str) {
+    pub fn word(&mut self, name: Name, value: &str) {
         debug_assert!(is_word(value) && is_plain(value.as_bytes()), "{value}");
-        self.name(name);
-        if self.json {
-            self.text.push('"');
-        }
+        self.open(name, self.json);
         self.text.push_str(value);
         if self.json {
             self.text.push('"');
@@ -61,21 +53,21 @@ impl<'b> Line<'b> {
     }
 
     /// Adds a time in milliseconds, with three digits after the point.
-    pub fn milliseconds(&mut self, name: &str, time: Duration) {
+    pub fn milliseconds(&mut self, name: Name, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.number(name, micros / 1000);
         thousandths(self.text, micros % 1000);
     }
 
     /// Adds a number.
-    pub fn number(&mut self, name: &str, value: impl itoa::Integer) {
-        self.name(name);
+    pub fn number(&mut self, name: Name, value: impl itoa::Integer) {
+        self.open(name, false);
         self.text.push_str(itoa::Buffer::new().format(value));
     }
 
     /// Adds yes or no.
-    pub fn flag(&mut self, name: &str, value: bool) {
-        self.name(name);
+    pub fn flag(&mut self, name: Name, value: bool) {
+        self.open(name, false);
         self.text.push_str(if value { "true" } else { "false" });
     }
 
@@ -84,20 +76,35 @@ impl<'b> Line<'b> {
         self.text.push_str(if self.json { "}\n" } else { "\n" });
     }
 
-    // Inlined with the rest of a field: its name is then written as a constant.
-    #[inline]
-    fn name(&mut self, name: &str) {
-        if self.json {
-            self.text.push_str(",\"");
-            self.text.push_str(name);
-            self.text.push_str("\":");
-        } else {
-            self.text.push(' ');
-            self.text.push_str(name);
-            self.text.push('=');
-        }
+    fn open(&mut self, name: Name, quoted: bool) {
+        let [words, quoted_words, json, quoted_json] = name.0;
+        self.text.push_str(match (self.json, quoted) {
+            (false, false) => words,
+            (false, true) => quoted_words,
+            (true, false) => json,
+            (true, true) => quoted_json,
+        });
     }
 }
+
+/// The name of a field, as it is written before its value: in words and in JSON, each without and
+/// with the quote that opens a text. Made by [`name!`] when gatepost is compiled: to put it together
+/// for every line would cost as much as the rest of the line.
+#[derive(Debug, Clone, Copy)]
+pub struct Name(pub(crate) [&'static str; 4]);
+
+/// A [`Name`].
+macro_rules! name {
+    ($name:literal) => {
+        $crate::telemetry::Name([
+            concat!(" ", $name, "="),
+            concat!(" ", $name, "=\""),
+            concat!(",\"", $name, "\":"),
+            concat!(",\"", $name, "\":\""),
+        ])
+    };
+}
+pub(crate) use name;
 
 /// Appends a point and three digits.
 pub(super) fn thousandths(text: &mut String, number: u64) {
@@ -158,7 +165,7 @@ mod tests {
     fn written(json: bool, value: &str) -> String {
         let mut text = String::new();
         let mut line = Line::new(&mut text, json, "2026-01-01T00:00:00Z", "info", "x");
-        line.field("path", value);
+        line.field(name!("path"), value);
         line.end();
         text
     }
@@ -167,8 +174,8 @@ mod tests {
     fn numbers_and_times_are_json() {
         let mut text = String::new();
         let mut line = Line::new(&mut text, true, "2026-01-01T00:00:00Z", "info", "x");
-        line.number("status", 200);
-        line.milliseconds("duration_ms", Duration::from_micros(12_034));
+        line.number(name!("status"), 200);
+        line.milliseconds(name!("duration_ms"), Duration::from_micros(12_034));
         line.end();
         let back: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(back["status"], 200);

@@ -14,6 +14,8 @@ mod terminal;
 
 pub use entry::Entry;
 pub use history::{Columns, History};
+pub use line::Name;
+pub(crate) use line::name;
 pub use live::{Happening, Live, Watcher};
 pub use log::{Format, Level, Log};
 pub use metrics::Metrics;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
+use super::line::name;
 use super::{Level, Log};
 use crate::rejection::{Fault, Rejection};
 
@@ -72,14 +73,14 @@ impl Sums {
             };
             log.request(level, jiff::Timestamp::now(), "refused again", |line| {
                 if let Some(route) = &kind.route {
-                    line.field("route", route);
+                    line.field(name!("route"), route);
                 }
-                line.field("reason", kind.reason.code());
+                line.field(name!("reason"), kind.reason.code());
                 if let Some(client) = kind.client {
-                    line.field("client_ip", &client.to_string());
+                    line.field(name!("client_ip"), &client.to_string());
                 }
-                line.number("count", more);
-                line.field("last_request_id", &sum.last);
+                line.number(name!("count"), more);
+                line.field(name!("last_request_id"), &sum.last);
             });
         }
     }
