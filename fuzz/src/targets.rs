@@ -531,8 +531,12 @@ pub fn examine(data: &[u8]) {
     let Some(mut capture) = read_capture(data) else {
         return;
     };
-    // The method is told, whatever a caller writes there; a credential is nobody's method.
-    if capture.parts.method.as_str().contains(PLANTED) {
+    // The method and the names of headers are told, whatever a caller writes there; a credential is
+    // nobody's method and no name.
+    let mut names = capture.parts.headers.keys();
+    if capture.parts.method.as_str().contains(PLANTED)
+        || names.any(|name| name.as_str().contains(PLANTED))
+    {
         return;
     }
     let config = examined();

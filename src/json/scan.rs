@@ -13,58 +13,58 @@ const SHORT: usize = 8;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scanner<'a> {
     text: &'a str,
-    at: usize,
+    /// What was not passed yet: the end of `text`.
+    rest: &'a [u8],
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+    pub(super) const fn new(text: &'a str) -> Self {
+        let rest = text.as_bytes();
+        Self { text, rest }
     }
 
     /// Where it stands, in bytes.
     pub(super) const fn at(&self) -> usize {
-        self.at
+        self.text.len().saturating_sub(self.rest.len())
     }
 
     /// What was passed since `start`.
     pub(super) fn since(&self, start: usize) -> Result<&'a str, NotJson> {
-        self.text.get(start..self.at).ok_or(NotJson)
+        self.text.get(start..self.at()).ok_or(NotJson)
     }
 
-    fn byte(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+    /// Passes white space.
+    fn blank(&mut self) {
+        while let [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] = self.rest {
+            self.rest = rest;
+        }
     }
 
     /// The first byte that is no white space, not passed yet.
     pub(super) fn peek(&mut self) -> Result<u8, NotJson> {
-        loop {
-            match self.byte() {
-                Some(b' ' | b'\t' | b'\n' | b'\r') => self.at += 1,
-                Some(byte) => return Ok(byte),
-                None => return Err(NotJson),
-            }
-        }
+        self.blank();
+        self.rest.first().copied().ok_or(NotJson)
     }
 
     /// Passes one byte, after white space.
     pub(super) fn pass(&mut self, wanted: u8) -> Result<(), NotJson> {
-        if self.peek()? != wanted {
-            return Err(NotJson);
+        self.blank();
+        match self.rest {
+            [byte, rest @ ..] if *byte == wanted => {
+                self.rest = rest;
+                Ok(())
+            }
+            _ => Err(NotJson),
         }
-        self.at += 1;
-        Ok(())
     }
 
     /// Passes what stands between two members or elements: true for a comma, false for the end.
     pub(super) fn goes_on(&mut self, end: u8) -> Result<bool, NotJson> {
-        match self.peek()? {
-            b',' => {
-                self.at += 1;
-                Ok(true)
-            }
-            byte if byte == end => {
-                self.at += 1;
-                Ok(false)
+        self.blank();
+        match self.rest {
+            [byte, rest @ ..] if *byte == b',' || *byte == end => {
+                self.rest = rest;
+                Ok(*byte == b',')
             }
             _ => Err(NotJson),
         }
@@ -73,103 +73,71 @@ impl<'a> Scanner<'a> {
     /// Passes the bracket that opens; false where the one that closes follows at once, passed too.
     pub(super) fn opens(&mut self, open: u8, close: u8) -> Result<bool, NotJson> {
         self.pass(open)?;
-        let some = self.peek()? != close;
-        if !some {
-            self.at += 1;
+        self.blank();
+        match self.rest {
+            [byte, rest @ ..] if *byte == close => {
+                self.rest = rest;
+                Ok(false)
+            }
+            [_, ..] => Ok(true),
+            [] => Err(NotJson),
         }
-        Ok(some)
     }
 
     /// Nothing but white space may follow.
     pub(super) fn end(mut self) -> Result<(), NotJson> {
-        match self.peek() {
-            Ok(_) => Err(NotJson),
-            Err(NotJson) => Ok(()),
+        self.blank();
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(NotJson)
         }
     }
 
     /// Passes a string: what stands between its quotes, and whether there is an escape in it.
     pub(super) fn string(&mut self) -> Result<(&'a str, bool), NotJson> {
-        self.pass(b'"')?;
-        let start = self.at;
+        self.blank();
+        let before = self.at();
+        let escaped = self.quoted()?;
+        let content = before.saturating_add(1)..self.at().saturating_sub(1);
+        Ok((self.text.get(content).ok_or(NotJson)?, escaped))
+    }
+
+    /// The same from its first quote on: whether there is an escape in it.
+    fn quoted(&mut self) -> Result<bool, NotJson> {
+        let [b'"', rest @ ..] = self.rest else {
+            return Err(NotJson);
+        };
+        self.rest = plain(rest);
         let mut escaped = false;
         loop {
-            self.plain();
-            match self.byte().ok_or(NotJson)? {
-                b'"' => {
-                    let content = self.since(start)?;
-                    self.at += 1;
-                    return Ok((content, escaped));
+            let rest = match self.rest {
+                [b'"', rest @ ..] => {
+                    self.rest = rest;
+                    return Ok(escaped);
                 }
-                b'\\' => {
-                    escaped = true;
-                    self.at += 1;
-                    let digits = match self.byte().ok_or(NotJson)? {
-                        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 0,
-                        b'u' => 4,
-                        _ => return Err(NotJson),
-                    };
-                    self.at += 1;
-                    for _ in 0..digits {
-                        if !self.byte().is_some_and(|byte| byte.is_ascii_hexdigit()) {
-                            return Err(NotJson);
-                        }
-                        self.at += 1;
-                    }
+                [b'\\', b'u', a, b, c, d, rest @ ..]
+                    if [a, b, c, d].iter().all(|digit| digit.is_ascii_hexdigit()) =>
+                {
+                    rest
                 }
+                [
+                    b'\\',
+                    b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't',
+                    rest @ ..,
+                ] => rest,
                 _ => return Err(NotJson),
-            }
+            };
+            escaped = true;
+            self.rest = plain(rest);
         }
-    }
-
-    /// Passes what stands for itself in a string: everything but a quote, a backslash and what
-    /// RFC 8259 §7 forbids. Eight bytes at a time.
-    fn plain(&mut self) {
-        const ONES: u64 = u64::from_ne_bytes([1; 8]);
-        const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-        // The high bit of each byte that is 0; above the first such byte it may be wrong.
-        let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let (words, last) = rest.as_chunks::<8>();
-        for word in words.iter().take(SHORT) {
-            let word = u64::from_le_bytes(*word);
-            let quote = zeros(word ^ (ONES * u64::from(b'"')));
-            let slash = zeros(word ^ (ONES * u64::from(b'\\')));
-            let control = word.wrapping_sub(ONES * 0x20) & !word;
-            let ends = (quote | slash | control) & HIGH;
-            if ends != 0 {
-                self.at += ends.trailing_zeros() as usize / 8;
-                return;
-            }
-            self.at += 8;
-        }
-        if words.len() > SHORT {
-            return self.long_plain();
-        }
-        let plain = |byte: &&u8| !matches!(byte, b'"' | b'\\' | 0..0x20);
-        self.at += last.iter().take_while(plain).count();
-    }
-
-    /// The same for a text that is long, many bytes at a time: it is passed twice, and still faster.
-    fn long_plain(&mut self) {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let end = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-        let text = rest.get(..end).unwrap_or_default();
-        let control = |byte: &u8| *byte < 0x20;
-        let forbidden = text.iter().fold(false, |any, byte| any | control(byte));
-        self.at += if forbidden {
-            text.iter().position(control).unwrap_or(end)
-        } else {
-            end
-        };
     }
 
     /// Passes a number, `true`, `false` or `null`.
     fn literal(&mut self) -> Result<(), NotJson> {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
         for word in [&b"true"[..], b"false", b"null"] {
-            if rest.starts_with(word) {
-                self.at += word.len();
+            if let Some(rest) = self.rest.strip_prefix(word) {
+                self.rest = rest;
                 return Ok(());
             }
         }
@@ -188,16 +156,25 @@ impl<'a> Scanner<'a> {
     }
 
     fn optional(&mut self, wanted: &[u8]) -> bool {
-        let is = self.byte().is_some_and(|byte| wanted.contains(&byte));
-        self.at += usize::from(is);
-        is
+        match self.rest {
+            [byte, rest @ ..] if wanted.contains(byte) => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
     }
 
     fn digits(&mut self) -> Result<(), NotJson> {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        self.at += count;
-        if count == 0 { Err(NotJson) } else { Ok(()) }
+        let before = self.rest.len();
+        while let [b'0'..=b'9', rest @ ..] = self.rest {
+            self.rest = rest;
+        }
+        if self.rest.len() < before {
+            Ok(())
+        } else {
+            Err(NotJson)
+        }
     }
 
     /// Passes a value that stands in `depth` others.
@@ -209,7 +186,7 @@ impl<'a> Scanner<'a> {
             let first = self.peek()?;
             let more = match first {
                 b'"' => {
-                    self.string()?;
+                    self.quoted()?;
                     false
                 }
                 b'{' => self.opens(b'{', b'}')?,
@@ -239,11 +216,57 @@ impl<'a> Scanner<'a> {
                 }
             }
             if arrays & 1 == 0 {
-                self.string()?;
+                self.blank();
+                self.quoted()?;
                 self.pass(b':')?;
             }
         }
     }
+}
+
+/// What is left after all that stands for itself in a string: everything but a quote, a backslash
+/// and what RFC 8259 §7 forbids. Eight bytes at a time.
+fn plain(mut rest: &[u8]) -> &[u8] {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    // The high bit of each byte that is 0; above the first such byte it may be wrong.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
+    for _ in 0..SHORT {
+        let Some((word, after)) = rest.split_first_chunk() else {
+            let plain = |byte: &&u8| !matches!(byte, b'"' | b'\\' | 0..0x20);
+            return from(rest, rest.iter().take_while(plain).count());
+        };
+        let word = u64::from_le_bytes(*word);
+        let quote = zeros(word ^ (ONES * u64::from(b'"')));
+        let slash = zeros(word ^ (ONES * u64::from(b'\\')));
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let ends = (quote | slash | control) & HIGH;
+        if ends != 0 {
+            return from(rest, ends.trailing_zeros() as usize / 8);
+        }
+        rest = after;
+    }
+    long_plain(rest)
+}
+
+/// The same for a text that is long, many bytes at a time: it is passed twice, and still faster.
+fn long_plain(rest: &[u8]) -> &[u8] {
+    let end = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+    let text = rest.get(..end).unwrap_or_default();
+    let control = |byte: &u8| *byte < 0x20;
+    let forbidden = text.iter().fold(false, |any, byte| any | control(byte));
+    from(
+        rest,
+        if forbidden {
+            text.iter().position(control).unwrap_or(end)
+        } else {
+            end
+        },
+    )
+}
+
+fn from(rest: &[u8], at: usize) -> &[u8] {
+    rest.get(at..).unwrap_or_default()
 }
 
 #[cfg(test)]
