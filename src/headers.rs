@@ -344,6 +344,29 @@ mod tests {
         }
     }
 
+    /// The shortcut by the first letter must know every rule that is not in a table.
+    #[test]
+    fn no_rule_begins_with_a_harmless_letter() {
+        for name in ["ce-type", "x-forwarded-x", "_te", "1", "", "\u{7f}"] {
+            assert!(!begins_harmlessly(name), "{name}");
+        }
+        for letter in b'a'..=b'z' {
+            for name in hops(letter).iter().chain(overrides(letter)) {
+                assert_eq!(first(name), letter, "{name}");
+                assert!(!begins_harmlessly(name), "{name}");
+            }
+        }
+        // A prefix that begins with a harmless letter is no harmless one.
+        let mut headers = HeaderMap::new();
+        headers.append("gate_provider", HeaderValue::from_static("1"));
+        headers.append("good", HeaderValue::from_static("1"));
+        let names = Names::new("gate-").unwrap();
+        let left: Vec<_> = kept(&headers, &names, false)
+            .map(|(name, _)| name.as_str())
+            .collect();
+        assert_eq!(left, ["good"]);
+    }
+
     #[test]
     fn names_that_only_look_alike_stay() {
         for name in [

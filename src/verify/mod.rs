@@ -219,8 +219,8 @@ impl Plan {
 }
 
 impl Step {
-    /// The same for this step alone, to tell which of several refuses.
-    pub fn admit(&self, head: &Head<'_>, now: Moment) -> Result<Pending<'_>, Rejection> {
+    /// The same for this step alone, to tell which of several refuses. Nothing is forwarded by it.
+    pub(crate) fn admit(&self, head: &Head<'_>, now: Moment) -> Result<Pending<'_>, Rejection> {
         let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED).into();
         let group = Group::begin(std::slice::from_ref(self), nobody, head, now)?;
         Ok(Pending {
