@@ -6,6 +6,7 @@
 //! of it.
 
 mod elements;
+mod members;
 mod pointer;
 mod scan;
 mod select;
@@ -15,6 +16,7 @@ mod trie;
 mod model;
 
 pub use elements::elements;
+pub use members::Members;
 pub use pointer::{Pointer, PointerError};
 use select::unescaped;
 pub use select::{Document, Found, NotJson, Selection, Value};

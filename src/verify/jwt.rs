@@ -6,14 +6,14 @@
 
 use std::time::Duration;
 
-use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use subtle::ConstantTimeEq as _;
 
 pub use super::token_key::{ALGORITHMS, Key, Known};
 
 use super::template::{Context, Cover, Template};
 use super::{Body, Claim, Encoding, Hash, Hasher, Head, Moment, Place, Proof, Ring};
+use crate::json::{Members, NotJson};
 use crate::rejection::Rejection;
 
 /// A token step.
@@ -145,10 +145,12 @@ impl Jwt {
         else {
             return Err(Rejection::JwtMalformed);
         };
-        let protected = object(&decode(header)?)?;
+        let protected = decode(header)?;
+        let protected = object(&protected)?;
         let raw = self.requires_raw(&protected)?;
         let algorithm = self.algorithm(&protected)?;
-        let key_id = protected.get("kid").and_then(Value::as_str);
+        let key_id = member(&protected, "kid")?;
+        let key_id = key_id.as_ref().and_then(Value::as_str);
         if self.detached {
             let body = body.ok_or(Rejection::Internal)?;
             if !payload.is_empty() {
@@ -191,16 +193,16 @@ impl Jwt {
     /// Whether a detached payload is signed as it is (RFC 7797), after making sure that the header
     /// has no other extension. RFC 7515 §4.1.11: one that is not understood must not be ignored;
     /// `b64` and `zip` change what the bytes mean.
-    fn requires_raw(&self, protected: &Map<String, Value>) -> Result<bool, Rejection> {
+    fn requires_raw(&self, protected: &Members<'_>) -> Result<bool, Rejection> {
         let extended = ["crit", "b64", "zip"]
             .iter()
-            .any(|name| protected.contains_key(*name));
+            .any(|name| protected.has(name));
         if !extended {
             return Ok(false);
         }
-        let raw = protected.get("b64") == Some(&Value::Bool(false))
-            && protected.get("crit") == Some(&serde_json::json!(["b64"]))
-            && !protected.contains_key("zip");
+        let raw = member(protected, "b64")? == Some(Value::Bool(false))
+            && member(protected, "crit")? == Some(serde_json::json!(["b64"]))
+            && !protected.has("zip");
         if self.detached && raw {
             Ok(true)
         } else {
@@ -209,11 +211,10 @@ impl Jwt {
     }
 
     /// The pinned algorithm that the header names.
-    fn algorithm(&self, protected: &Map<String, Value>) -> Result<&'static Known, Rejection> {
-        let named = protected
-            .get("alg")
-            .and_then(Value::as_str)
-            .ok_or(Rejection::JwtMalformed)?;
+    fn algorithm(&self, protected: &Members<'_>) -> Result<&'static Known, Rejection> {
+        let named = member(protected, "alg")?;
+        let named = named.as_ref().and_then(Value::as_str);
+        let named = named.ok_or(Rejection::JwtMalformed)?;
         self.algorithms
             .iter()
             .find(|known| known.name == named)
@@ -247,24 +248,25 @@ impl Jwt {
 
     fn require_claims(
         &self,
-        claims: &Map<String, Value>,
+        claims: &Members<'_>,
         head: &Head<'_>,
         now: Moment,
     ) -> Result<(), Rejection> {
         for name in &self.required {
-            if claims.get(name).is_none_or(Value::is_null) {
+            if member(claims, name)?.is_none_or(|value| value.is_null()) {
                 return Err(Rejection::JwtClaim);
             }
         }
-        let issuer = claims.get("iss").and_then(Value::as_str);
-        if !self.issuers.is_empty()
-            && !issuer.is_some_and(|issuer| holds(&self.issuers, issuer, head))
-        {
-            return Err(Rejection::JwtClaim);
+        if !self.issuers.is_empty() {
+            let issuer = member(claims, "iss")?;
+            let issuer = issuer.as_ref().and_then(Value::as_str);
+            if !issuer.is_some_and(|issuer| holds(&self.issuers, issuer, head)) {
+                return Err(Rejection::JwtClaim);
+            }
         }
-        let addressed = match claims.get("aud") {
+        let addressed = match member(claims, "aud")? {
             _ if self.audiences.is_empty() => true,
-            Some(Value::String(only)) => holds(&self.audiences, only, head),
+            Some(Value::String(only)) => holds(&self.audiences, &only, head),
             Some(Value::Array(several)) => several
                 .iter()
                 .filter_map(Value::as_str)
@@ -287,7 +289,7 @@ impl Jwt {
     }
 
     /// When it was signed: not in the future, and not too long ago.
-    fn require_age(&self, told: &Map<String, Value>, now: Moment) -> Result<(), Rejection> {
+    fn require_age(&self, told: &Members<'_>, now: Moment) -> Result<(), Rejection> {
         let now = seconds(now);
         let leeway = self.leeway.as_secs_f64();
         let issued = date(told, &self.issued_at)?;
@@ -336,38 +338,17 @@ fn decode(part: &str) -> Result<Vec<u8>, Rejection> {
 
 /// A JSON object without repeated members. RFC 7515 §4 and RFC 7519 §4 leave the choice between
 /// refusing them and taking the last; two readers would choose differently.
-fn object(json: &[u8]) -> Result<Map<String, Value>, Rejection> {
-    struct Members;
+fn object(json: &[u8]) -> Result<Members<'_>, Rejection> {
+    Members::read(json).map_err(|NotJson| Rejection::JwtMalformed)
+}
 
-    impl<'de> Visitor<'de> for Members {
-        type Value = Map<String, Value>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an object without repeated members")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-            let mut object = Map::new();
-            while let Some((name, value)) = members.next_entry()? {
-                if object.insert(name, value).is_some() {
-                    return Err(A::Error::custom("a repeated member"));
-                }
-            }
-            Ok(object)
-        }
-    }
-
-    let mut reader = serde_json::Deserializer::from_slice(json);
-    let object = reader
-        .deserialize_map(Members)
-        .map_err(|_| Rejection::JwtMalformed)?;
-    reader.end().map_err(|_| Rejection::JwtMalformed)?;
-    Ok(object)
+fn member(members: &Members<'_>, name: &str) -> Result<Option<Value>, Rejection> {
+    members.get(name).map_err(|NotJson| Rejection::JwtMalformed)
 }
 
 /// A `NumericDate` (RFC 7519 §2): a number, never a text that looks like one.
-fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, Rejection> {
-    match claims.get(name) {
+fn date(claims: &Members<'_>, name: &str) -> Result<Option<f64>, Rejection> {
+    match member(claims, name)? {
         None => Ok(None),
         Some(value) => match value.as_f64() {
             Some(date) if date.is_finite() && date >= 0.0 => Ok(Some(date)),
@@ -397,11 +378,11 @@ pub(super) struct Bound<'p> {
 impl<'p> Bound<'p> {
     fn begin(
         rule: &'p BodyHash,
-        claims: &Map<String, Value>,
+        claims: &Members<'_>,
         head: &Head<'_>,
         body_arrives: bool,
     ) -> Result<Self, Rejection> {
-        let claimed = match claims.get(&rule.claim) {
+        let claimed = match member(claims, &rule.claim)? {
             None => None,
             Some(Value::String(text)) => Some(
                 rule.encoding
