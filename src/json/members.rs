@@ -47,6 +47,11 @@ impl<'a> Members<'a> {
         self.raw(name).is_some()
     }
 
+    /// Whether there is one that is not `null`.
+    pub fn has_value(&self, name: &str) -> bool {
+        self.raw(name).is_some_and(|raw| raw != "null")
+    }
+
     /// The value of the member of this name.
     ///
     /// # Errors
@@ -99,6 +104,8 @@ mod tests {
         ] {
             assert_eq!(members.get(name), Ok(value.clone()), "{name}");
             assert_eq!(members.has(name), value.is_some(), "{name}");
+            let is_there = value.is_some_and(|value| !value.is_null());
+            assert_eq!(members.has_value(name), is_there, "{name}");
         }
         assert!(!Members::read(b"{}").unwrap().has(""));
     }

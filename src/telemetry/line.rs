@@ -88,7 +88,7 @@ impl<'b> Line<'b> {
 }
 
 /// The name of a field, as it is written before its value: in words and in JSON, each without and
-/// with the quote that opens a text. Made by [`name!`] when gatepost is compiled: to put it together
+/// with the quote that opens a text. Made by `name!` when gatepost is compiled: to put it together
 /// for every line would cost as much as the rest of the line.
 #[derive(Debug, Clone, Copy)]
 pub struct Name(pub(crate) [&'static str; 4]);

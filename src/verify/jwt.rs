@@ -253,7 +253,7 @@ impl Jwt {
         now: Moment,
     ) -> Result<(), Rejection> {
         for name in &self.required {
-            if member(claims, name)?.is_none_or(|value| value.is_null()) {
+            if !claims.has_value(name) {
                 return Err(Rejection::JwtClaim);
             }
         }
