@@ -207,40 +207,33 @@ fn pointed<'a>(document: Option<&'a Document<'a>>, place: usize) -> Result<Readi
     }
     let (texts, present) = distinct(found.values.iter().filter_map(text));
     Ok(Reading {
-        texts,
+        texts: texts.into_iter().map(Cow::Borrowed).collect(),
         partial: absent(present),
     })
 }
 
 /// Each text once, where it stands first; and how many there are.
-fn distinct<'a>(texts: impl Iterator<Item = &'a str>) -> (Vec<Cow<'a, str>>, usize) {
+fn distinct<'a>(texts: impl Iterator<Item = &'a str>) -> (Vec<&'a str>, usize) {
     let mut known = Vec::new();
-    let mut many: HashSet<&str> = HashSet::new();
+    let mut many = HashSet::new();
     let mut count = 0_usize;
     for text in texts {
         count = count.saturating_add(1);
         // A set, for the sender chooses how many there are; to begin one costs more than to look at
         // a few.
         let new = if known.len() < FEW {
-            !known.contains(&Cow::Borrowed(text))
+            !known.contains(&text)
         } else {
             if many.is_empty() {
-                many.extend(known.iter().filter_map(borrowed));
+                many.extend(known.iter().copied());
             }
             many.insert(text)
         };
         if new {
-            known.push(Cow::Borrowed(text));
+            known.push(text);
         }
     }
     (known, count)
-}
-
-const fn borrowed<'a>(text: &Cow<'a, str>) -> Option<&'a str> {
-    match text {
-        Cow::Borrowed(text) => Some(text),
-        Cow::Owned(_) => None,
-    }
 }
 
 /// What the pointers at `places` found, joined. Where an element of a batch lacks one of them, it
