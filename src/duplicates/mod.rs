@@ -113,9 +113,9 @@ impl Store {
     }
 
     /// [`Self::claim`] where no other process has to be asked.
-    pub fn claim_at_once(&self, event: Fingerprint) -> Option<Standing> {
+    pub fn claim_at_once(&self, event: Fingerprint, now: Instant) -> Option<Standing> {
         match self {
-            Self::Memory(memory) => Some(claimed(memory, event)),
+            Self::Memory(memory) => Some(claimed(memory, event, now)),
             Self::Redis(_) => None,
         }
     }
@@ -128,7 +128,7 @@ impl Store {
     /// When the store does not answer in time, or not at all.
     pub async fn claim(&self, event: Fingerprint, token: &str) -> Result<Standing, Unavailable> {
         let redis = match self {
-            Self::Memory(memory) => return Ok(claimed(memory, event)),
+            Self::Memory(memory) => return Ok(claimed(memory, event, Instant::now())),
             Self::Redis(redis) => redis,
         };
         // Made first: whatever becomes of the answer, nothing stays claimed.
@@ -155,8 +155,8 @@ impl Store {
     }
 }
 
-fn claimed(memory: &Arc<Memory>, event: Fingerprint) -> Standing {
-    match memory.claim(event, Instant::now()) {
+fn claimed(memory: &Arc<Memory>, event: Fingerprint, now: Instant) -> Standing {
+    match memory.claim(event, now) {
         Known::Claimed => Standing::Claimed(Claim(Some(Held::Memory(memory.clone(), event)))),
         Known::InFlight => Standing::InFlight,
         Known::Remembered => Standing::Remembered,

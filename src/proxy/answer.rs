@@ -9,9 +9,9 @@ use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode, Version};
 use hyper::Request;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 
-use super::{Gate, Peer, Slot, handle, together};
+use super::{Arriving, Gate, Peer, Slot, handle, together};
 use crate::rejection::Rejection;
 use crate::telemetry::Entry;
 use crate::upstream::{AnswerBody, Broken, Pool};
@@ -26,14 +26,25 @@ enum Kind {
     /// The app's: what was gathered of it, then the rest as it arrives; its request is in flight
     /// until the end.
     Streamed(VecDeque<Frame<Bytes>>, Option<AnswerBody>, Option<Slot>),
-    /// One that is there.
-    Whole(Option<Bytes>),
+    /// One that is there; the request that it answers is in flight until the end.
+    Whole(
+        Option<Bytes>,
+        #[expect(dead_code, reason = "held, not read")] Option<Slot>,
+    ),
 }
 
 impl ResponseBody {
     /// A body that is there.
     pub fn whole(bytes: Bytes) -> Self {
-        Self(Kind::Whole((!bytes.is_empty()).then_some(bytes)))
+        Self(Kind::Whole((!bytes.is_empty()).then_some(bytes), None))
+    }
+
+    /// The same, of the app's.
+    pub(super) fn held(bytes: Bytes, slot: Slot) -> Self {
+        Self(Kind::Whole(
+            (!bytes.is_empty()).then_some(bytes),
+            Some(slot),
+        ))
     }
 
     pub(super) const fn streamed(body: AnswerBody, slot: Option<Slot>) -> Self {
@@ -68,7 +79,7 @@ impl Body for ResponseBody {
                 (None, Some(body)) => Pin::new(body).poll_frame(context),
                 (None, None) => Poll::Ready(None),
             },
-            Kind::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Kind::Whole(bytes, _) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
 
@@ -77,7 +88,7 @@ impl Body for ResponseBody {
             Kind::Streamed(frames, rest, _) => {
                 frames.is_empty() && rest.as_ref().is_none_or(Body::is_end_stream)
             }
-            Kind::Whole(bytes) => bytes.is_none(),
+            Kind::Whole(bytes, _) => bytes.is_none(),
         }
     }
 
@@ -96,7 +107,9 @@ impl Body for ResponseBody {
                 }
                 hint
             }
-            Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Kind::Whole(bytes, _) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64)
+            }
         }
     }
 }
@@ -109,17 +122,17 @@ pub fn respond<T>(
     gate: Arc<Gate>,
     pool: Pool,
     peer: Peer,
-    request: Request<Incoming>,
+    request: Request<Arriving>,
     deliver: impl FnOnce(Response<ResponseBody>) -> T,
 ) -> impl Future<Output = T> {
     let version = request.version();
-    let (mut parts, incoming) = request.into_parts();
+    let (mut parts, arriving) = request.into_parts();
     async move {
         let mut entry = gate.entry(Moment::now());
         let mut case = None;
         let outcome = {
             let line = pin!(handle(
-                &gate, &pool, &peer, &mut parts, incoming, &mut entry, &mut case
+                &gate, &pool, &peer, &mut parts, arriving, &mut entry, &mut case
             ));
             super::panic::caught(line).await.unwrap_or_else(|| {
                 gate.telemetry.metrics.panicked();

@@ -1,6 +1,7 @@
 //! The last step: the verified bytes to the app, its answer back.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode, Version};
@@ -27,6 +28,8 @@ pub(super) struct Passage<'a> {
     pub(super) address: HeaderValue,
     pub(super) slot: Slot,
     pub(super) turn: Turn,
+    /// When its turn came.
+    pub(super) started: Instant,
 }
 
 /// Forwards what a [`Permit`] allows, and nothing else.
@@ -44,9 +47,9 @@ pub(super) async fn forward(
         route,
         slot,
         turn,
+        started,
         ..
     } = passage;
-    let started = std::time::Instant::now();
     let answer = match turn {
         Turn::First(claim) => {
             let held = (slot, outbound.reserved);

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Response};
-use hyper::body::{Body as _, Incoming};
 
 use super::answer::ResponseBody;
 use super::gate::{Gate, Slot};
@@ -32,11 +31,11 @@ pub(super) async fn answer(
     (route, handshakes): (&Route, &Handshakes),
     client: IpAddr,
     (method, head): (&Method, &Head<'_>),
-    incoming: Incoming,
+    arriving: Arriving,
     now: Moment,
     entry: &mut Entry<'_>,
 ) -> Result<Step, Rejection> {
-    let length = incoming.size_hint().exact();
+    let length = arriving.length();
     let empty = length == Some(0);
     let go_on = |arriving, slot| {
         // Of the methods that only handshakes have, this was none.
@@ -46,16 +45,16 @@ pub(super) async fn answer(
             Err(Rejection::MethodNotAllowed)
         }
     };
-    let large = length.is_some_and(|length| length > MAX_BODY as u64);
+    let large = length.is_some_and(|length| length > MAX_BODY);
     let asked = handshakes.asked(head, empty);
     if asked == Asked::No || (asked == Asked::PerhapsInBody && large) {
-        return go_on(incoming.into(), None);
+        return go_on(arriving, None);
     }
     let slot = gate.enter(route, client)?;
     if asked == Asked::Yes {
         return match handshakes.answer(head, None, empty, false, now)? {
             Some(answer) => Ok(Step::Answered(told(answer, entry))),
-            None => go_on(incoming.into(), Some(slot)),
+            None => go_on(arriving, Some(slot)),
         };
     }
     let time = intake::Time {
@@ -63,7 +62,7 @@ pub(super) async fn answer(
         watched: false,
     };
     let limit = MAX_BODY.min(route.body_limit);
-    let read = intake::read(incoming.into(), limit, time, &gate.buffered, |_| {}).await;
+    let read = intake::read(arriving, limit, time, &gate.buffered, |_| {}).await;
     let arriving = match read {
         Ok(whole) => {
             if let Some(answer) = handshakes.answer(head, Some(&whole.body), empty, false, now)? {
@@ -76,9 +75,9 @@ pub(super) async fn answer(
         }
         Err(broken) => match (broken.rejection, broken.rest) {
             // Too long for a handshake, not for an event.
-            (Rejection::BodyTooLarge, Some(rest)) => Arriving {
+            (Rejection::BodyTooLarge, rest) => Arriving {
                 begun: broken.body,
-                rest: Some(rest),
+                rest,
             },
             (rejection, _) => return Err(rejection),
         },

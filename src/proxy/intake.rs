@@ -66,12 +66,36 @@ impl Gathering {
     }
 }
 
-/// A body on its way: the pieces that were looked at already, and what is still to come.
+/// A body on its way: the pieces that are here already, and what is still to come.
 #[derive(Debug)]
-pub(super) struct Arriving {
+pub struct Arriving {
     pub(super) begun: Body,
     /// `None` when nothing is.
     pub(super) rest: Option<Incoming>,
+}
+
+impl Arriving {
+    /// Its length, where that is known; one that no number holds is the largest.
+    pub(super) fn length(&self) -> Option<usize> {
+        let rest = match &self.rest {
+            Some(rest) => rest.size_hint().exact()?,
+            None => 0,
+        };
+        let to_come = usize::try_from(rest).unwrap_or(usize::MAX);
+        Some(to_come.saturating_add(self.begun.len()))
+    }
+}
+
+impl From<Bytes> for Arriving {
+    /// A body that is here.
+    fn from(bytes: Bytes) -> Self {
+        let begun = if bytes.is_empty() {
+            Body::default()
+        } else {
+            bytes.into()
+        };
+        Self { begun, rest: None }
+    }
 }
 
 impl From<Incoming> for Arriving {
@@ -141,11 +165,8 @@ pub(super) async fn read(
     budget: &Budget,
     mut hash: impl FnMut(&[u8]),
 ) -> Result<Whole, Broken> {
+    let announced = arriving.length();
     let Arriving { begun, rest } = arriving;
-    let announced = rest.as_ref().and_then(|rest| {
-        let to_come = usize::try_from(rest.size_hint().exact()?);
-        Some(to_come.map_or(usize::MAX, |to_come| to_come.saturating_add(begun.len())))
-    });
     let mut body = Gathering {
         // Of one that is too large nothing is kept.
         announced: announced.filter(|length| *length <= limit),

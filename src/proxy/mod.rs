@@ -24,9 +24,9 @@ use hyper::body::Incoming;
 
 pub use answer::{ResponseBody, respond};
 pub use gate::{Gate, Slot};
+pub use intake::Arriving;
 pub use study::Student;
 
-use self::intake::Arriving;
 use self::once::Turn;
 use self::permit::{Ground, Permit};
 use self::study::Case;
@@ -62,7 +62,7 @@ async fn handle<'g>(
     pool: &Pool,
     peer: &Peer,
     parts: &mut Parts,
-    incoming: Incoming,
+    arriving: Arriving,
     entry: &mut Entry<'g>,
     case: &mut Option<Box<Case>>,
 ) -> Result<Response<ResponseBody>, Rejection> {
@@ -88,11 +88,11 @@ async fn handle<'g>(
         headers: &parts.headers,
     };
     let (arriving, slot) = match &route.handshakes {
-        None => (incoming.into(), None),
+        None => (arriving, None),
         Some(handshakes) => {
             let asked = (route, &**handshakes);
             let seen = (&parts.method, &head);
-            let answer = handshake::answer(gate, asked, client, seen, incoming, now, entry);
+            let answer = handshake::answer(gate, asked, client, seen, arriving, now, entry);
             // Boxed: few routes have one, and every request would carry the room for it.
             match Box::pin(answer).await? {
                 handshake::Step::Answered(response) => return Ok(response), // 4
@@ -107,7 +107,6 @@ async fn handle<'g>(
     let started = Instant::now();
     let admitted =
         admit(route, caller, &head, now).inspect_err(|_| *case = study(Some(route), None))?; // 5
-    entry.verify = started.elapsed();
     let slot = match slot {
         Some(slot) => slot,
         None => gate.enter(route, client)?, // 6
@@ -115,6 +114,7 @@ async fn handle<'g>(
     let permit = match admitted {
         Admitted::Unverified => Permit::passthrough(route, arriving)?,
         Admitted::Refused(rejection) => {
+            entry.verify = started.elapsed();
             *case = study(Some(route), None);
             Permit::observed(route, Refused::unread(rejection, arriving))?
         }
@@ -123,6 +123,7 @@ async fn handle<'g>(
                 limit: gate.limits.body_timeout,
                 watched: parts.version != http::Version::HTTP_2,
             };
+            let pending = (pending, started);
             match verify(gate, route, &head, (arriving, time), pending, now, entry).await {
                 Ok(Passed::Handshake(answer)) => return Ok(handshake::told(*answer, entry)),
                 Ok(Passed::Event(verified, event, reserved)) => {
@@ -141,14 +142,7 @@ async fn handle<'g>(
     note(entry, &permit);
     // Before the event is claimed: from there to the app nothing may come between.
     together().await;
-    let turn = match once::key(gate, route, &permit) {
-        None => Turn::Untold,
-        Some(key) => match once::turn_at_once(gate, key, entry) {
-            Some(turn) => turn,
-            // Boxed: what is asked of a store is no part of the state that waits for the app.
-            None => Box::pin(once::turn(gate, key, &permit, entry)).await?, // 10
-        },
-    };
+    let (turn, started) = once::turn(gate, route, &permit, entry).await?; // 10
     if matches!(turn, Turn::Acknowledged) {
         return Ok(once::acknowledged(route));
     }
@@ -160,6 +154,7 @@ async fn handle<'g>(
         address,
         slot,
         turn,
+        started,
     };
     let answer = forward::forward(passage, parts, permit, entry).await; // 11
     match answer {
@@ -212,13 +207,14 @@ enum Passed {
     Handshake(Box<crate::handshake::Answer>),
 }
 
-/// The body, what is bound to it, and the event it tells of.
+/// The body, what is bound to it, and the event it tells of. What is pending has been verified since
+/// the time beside it.
 async fn verify(
     gate: &Gate,
     route: &Route,
     head: &Head<'_>,
     (arriving, time): (Arriving, intake::Time),
-    mut pending: Pending<'_>,
+    (mut pending, started): (Pending<'_>, Instant),
     now: Moment,
     entry: &mut Entry<'_>,
 ) -> Result<Passed, Refused> {
@@ -227,16 +223,25 @@ async fn verify(
         pending.identify();
     }
     let spent = &mut entry.verify;
+    // To wait for the body is no verification. Where it is here already the clock runs on: to look
+    // at it costs more than most steps do.
+    let waits = arriving.rest.is_some();
+    if waits {
+        *spent = started.elapsed();
+    }
     let hash = |chunk: &[u8]| {
-        let started = Instant::now();
+        let started = waits.then(Instant::now);
         pending.update(chunk);
-        *spent = spent.saturating_add(started.elapsed());
+        if let Some(started) = started {
+            *spent = spent.saturating_add(started.elapsed());
+        }
     };
     let intake::Whole { body, reserved } =
         intake::read(arriving, route.body_limit, time, &gate.buffered, hash).await?; // 7
-    let started = Instant::now();
-    let verified = pending.finish(head, body)?; // 8
-    *spent = spent.saturating_add(started.elapsed());
+    let resumed = if waits { Instant::now() } else { started };
+    let finished = pending.finish(head, body);
+    *spent = spent.saturating_add(resumed.elapsed());
+    let verified = finished?; // 8
     if let Some(handshakes) = &route.handshakes {
         let body = verified.body();
         let answer = handshakes.answer(head, Some(body), body.is_empty(), true, now);

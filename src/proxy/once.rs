@@ -46,10 +46,29 @@ pub(super) enum Turn {
     Untold,
 }
 
+/// Step 10: whether this event is a copy, and when that was known.
+pub(super) async fn turn(
+    gate: &Gate,
+    route: &Route,
+    permit: &Permit,
+    entry: &mut Entry<'_>,
+) -> Result<(Turn, std::time::Instant), Rejection> {
+    let now = std::time::Instant::now();
+    let Some(key) = key(gate, route, permit) else {
+        return Ok((Turn::Untold, now));
+    };
+    if let Some(turn) = turn_at_once(gate, key, now, entry) {
+        return Ok((turn, now));
+    }
+    // Boxed: what is asked of a store is no part of the state that waits for the app.
+    let turn = Box::pin(turn_in_time(gate, key, permit, entry)).await?;
+    Ok((turn, std::time::Instant::now()))
+}
+
 /// Under which key the event is known, and what is done with its copies; `None` where nothing tells
 /// it from others. Only what is verified has one: a forgery can neither write into the memory nor
 /// ask it.
-pub(super) fn key(gate: &Gate, route: &Route, permit: &Permit) -> Option<(Fingerprint, OnCopy)> {
+fn key(gate: &Gate, route: &Route, permit: &Permit) -> Option<(Fingerprint, OnCopy)> {
     let rule = route.copies.as_ref()?;
     let Ground::Verified {
         verified, event, ..
@@ -64,14 +83,15 @@ pub(super) fn key(gate: &Gate, route: &Route, permit: &Permit) -> Option<(Finger
     key.map(|key| (key, rule.on_copy()))
 }
 
-/// Step 10: whether this event is a copy; `None` where that cannot be said without waiting, or where
+/// Whether this event is a copy; `None` where that cannot be said without waiting, or where
 /// a copy does not go on.
-pub(super) fn turn_at_once(
+fn turn_at_once(
     gate: &Gate,
     (key, on_copy): (Fingerprint, OnCopy),
+    now: std::time::Instant,
     entry: &mut Entry<'_>,
 ) -> Option<Turn> {
-    match gate.events.claim_at_once(key)? {
+    match gate.events.claim_at_once(key, now)? {
         Standing::Claimed(claim) => Some(Turn::First(claim)),
         Standing::Remembered if on_copy == OnCopy::Forward => {
             note_copy(gate, key, on_copy, entry);
@@ -87,8 +107,8 @@ fn note_copy(gate: &Gate, key: Fingerprint, on_copy: OnCopy, entry: &mut Entry<'
     entry.series.count_copy(&gate.telemetry.metrics, on_copy);
 }
 
-/// Step 10, where it takes its time.
-pub(super) async fn turn(
+/// The same, where it takes its time.
+async fn turn_in_time(
     gate: &Gate,
     (key, on_copy): (Fingerprint, OnCopy),
     permit: &Permit,
@@ -210,7 +230,7 @@ async fn send(
     now: std::time::Instant,
     slot: Slot,
 ) -> (Result<Response<ResponseBody>, Rejection>, bool) {
-    let limit = Instant::now() + gate.upstream.timeout;
+    let limit = Instant::from_std(now) + gate.upstream.timeout;
     let response = match upstream::send(&gate.upstream, pool, request, now).await {
         // Nobody asked for another protocol.
         Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
@@ -224,6 +244,10 @@ async fn send(
         return (Ok(response), false);
     }
     let (head, mut body) = response.into_parts();
+    if let Some(bytes) = body.take_whole() {
+        let body = ResponseBody::held(bytes, slot);
+        return (Ok(Response::from_parts(head, body)), true);
+    }
     let mut frames = VecDeque::new();
     let (taken, rest) = match tokio::time::timeout_at(limit, gather(&mut body, &mut frames)).await {
         Ok(Gathering::Whole) => (true, None),

@@ -98,7 +98,10 @@ pub(super) fn outbound(
             let chunks = refused.body.into_chunks();
             (Outgoing::streamed(chunks, refused.rest), None)
         }
-        Ground::Passthrough(incoming) => (Outgoing::streamed(Vec::new(), Some(incoming)), None),
+        Ground::Passthrough(arriving) => {
+            let chunks = arriving.begun.into_chunks();
+            (Outgoing::streamed(chunks, arriving.rest), None)
+        }
     };
     let outbound = Outbound {
         reserved,

@@ -1,7 +1,5 @@
 //! The permission to forward a request: the one value that forwarding consumes.
 
-use hyper::body::Incoming;
-
 use super::Refused;
 use super::intake::Arriving;
 use crate::budget::Reserved;
@@ -21,7 +19,7 @@ pub(super) enum Ground {
     /// The route only observes, and this request would have been refused.
     Observed(Refused),
     /// The route passes everything through.
-    Passthrough(Incoming),
+    Passthrough(Arriving),
     /// Every step passed.
     Verified {
         verified: Verified,
@@ -62,12 +60,9 @@ impl Permit {
     ///
     /// `Internal` on every other route: nothing is forwarded unverified by mistake.
     pub(super) fn passthrough(route: &Route, arriving: Arriving) -> Result<Self, Rejection> {
-        match (&route.mode, arriving.rest) {
-            // Nobody looks for a handshake there, so nothing of the body is gone.
-            (Mode::Passthrough, Some(body)) => Ok(Self(Ground::Passthrough(body))),
-            (Mode::Passthrough | Mode::Enforce(_) | Mode::Observe(_), _) => {
-                Err(Rejection::Internal)
-            }
+        match route.mode {
+            Mode::Passthrough => Ok(Self(Ground::Passthrough(arriving))),
+            Mode::Enforce(_) | Mode::Observe(_) => Err(Rejection::Internal),
         }
     }
 

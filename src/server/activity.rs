@@ -63,10 +63,11 @@ pub(super) struct Heads {
 }
 
 impl Heads {
-    pub(super) fn new(activity: &Activity) -> Self {
+    /// `since` when, if the first one is.
+    pub(super) fn new(activity: &Activity, since: Option<Instant>) -> Self {
         Self {
             begun: activity.begun.load(Ordering::Relaxed),
-            since: Instant::now(),
+            since: since.unwrap_or_else(Instant::now),
         }
     }
 

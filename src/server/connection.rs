@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
-use hyper::body::Incoming;
 use tokio::io::AsyncReadExt as _;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -14,7 +13,7 @@ use super::{LINGER, Phase, Shared, certificate, http1, http2};
 use crate::address::ClientSource;
 use crate::address::proxy_protocol::{MAX_HEADER, Parsed, parse};
 use crate::budget::Reserved;
-use crate::proxy::{Gate, Peer, ResponseBody, respond};
+use crate::proxy::{Arriving, Gate, Peer, ResponseBody, respond};
 use crate::socket::Socket;
 use crate::upstream::Pool;
 
@@ -110,7 +109,7 @@ impl Session {
     /// `deliver` makes of the answer what the connection wants.
     pub(super) fn respond<T: 'static, D>(
         &self,
-        request: Request<Incoming>,
+        request: Request<Arriving>,
         deliver: D,
     ) -> impl Future<Output = T> + Send + use<T, D>
     where

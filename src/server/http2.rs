@@ -7,12 +7,15 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::activity::{Activity, Live, Progress, Sight, Tracked, Turn};
 use super::connection::Session;
+use crate::proxy::Arriving;
 
 /// Streams one HTTP/2 client may have open, as Envoy advises for the edge.
 const STREAMS: u32 = 100;
@@ -36,10 +39,10 @@ where
     drop(gate);
     let activity = Arc::new(Activity::default());
     let answers = Answers::default();
-    let service = service_fn(|request| {
+    let service = service_fn(|request: Request<Incoming>| {
         let live = Live::new(activity.clone());
         let progress = answers.begin();
-        session.respond(request, |response| {
+        session.respond(request.map(Arriving::from), |response| {
             Ok::<_, Infallible>(Tracked::response(response, live, progress))
         })
     });

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use http::header::USER_AGENT;
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use jiff::Timestamp;
 use ulid::Ulid;
 
@@ -23,6 +23,8 @@ use crate::schema::Violation;
 /// A caller's name for itself, and the path, are cut here in logs.
 const USER_AGENT_LENGTH: usize = 120;
 const PATH_LENGTH: usize = 256;
+
+const TRACE: HeaderName = HeaderName::from_static("traceparent");
 
 /// The record of one request: one log line and one count, whatever happens to it.
 #[derive(Debug)]
@@ -107,7 +109,7 @@ impl<'g> Entry<'g> {
     /// Notes the head. The query is left out of the log: it may hold a credential.
     pub fn head(&mut self, parts: &Parts) {
         let agent = parts.headers.get(USER_AGENT).cloned();
-        self.trace = parts.headers.get("traceparent").and_then(trace_id);
+        self.trace = parts.headers.get(TRACE).and_then(trace_id);
         self.head = Some((parts.method.clone(), parts.uri.clone(), agent));
     }
 

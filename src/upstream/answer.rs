@@ -86,6 +86,14 @@ impl AnswerBody {
         })))
     }
 
+    /// All of it, where it is there.
+    pub fn take_whole(&mut self) -> Option<Bytes> {
+        match &mut self.0 {
+            Kind::Whole(bytes) => Some(std::mem::take(bytes)),
+            Kind::Arriving(_) | Kind::Upgraded(_) => None,
+        }
+    }
+
     /// The connection, where the app has agreed to speak another protocol on it.
     pub fn into_upgraded(self) -> Option<Link> {
         match self.0 {

@@ -33,6 +33,17 @@ impl Outgoing {
         self.rest.is_none()
     }
 
+    /// Moves all of it to the end of `head`, if it is whole and both make `most` bytes at most.
+    pub(super) fn join(&mut self, head: &mut Vec<u8>, most: usize) {
+        let room = most.saturating_sub(head.len()) as u64;
+        if self.is_whole() && self.left <= room {
+            for chunk in self.ready.drain(..) {
+                head.extend_from_slice(&chunk);
+            }
+            self.left = 0;
+        }
+    }
+
     /// Its length, where it is known.
     pub(super) fn length(&self) -> Option<u64> {
         self.size_hint().exact()

@@ -102,14 +102,14 @@ pub(super) fn take(buffer: &mut BytesMut, most: u64) -> Bytes {
 }
 
 /// What stands before a chunk of this length.
-pub(super) fn size_line(length: usize) -> Bytes {
+pub(crate) fn size_line(length: usize) -> Bytes {
     format!("{length:x}\r\n").into()
 }
 
 /// What stands after a chunk.
-pub(super) const CHUNK_END: Bytes = Bytes::from_static(b"\r\n");
+pub(crate) const CHUNK_END: Bytes = Bytes::from_static(b"\r\n");
 /// What stands after all of them.
-pub(super) const LAST: Bytes = Bytes::from_static(b"0\r\n\r\n");
+pub(crate) const LAST: Bytes = Bytes::from_static(b"0\r\n\r\n");
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@
 mod answer;
 mod assertion;
 mod body;
-mod chunked;
+pub(crate) mod chunked;
 mod connect;
 mod echo;
 mod exchange;

@@ -6,8 +6,8 @@ use http::{HeaderName, HeaderValue, Method};
 use super::body::Outgoing;
 use crate::event::HeaderText;
 
-/// Room for most heads, so that they are written in one piece.
-const USUAL: usize = 1024;
+/// Room for most heads, and a small body behind them.
+const USUAL: usize = 2048;
 
 /// A head while it is written (RFC 9112 §3): line by line, never from what a client sent as a
 /// whole. How the body ends is no affair of its writer.

@@ -16,6 +16,9 @@ use super::link::Link;
 const MOST_PIECES: usize = 16;
 /// The head, a body in one piece, and to spare.
 const USUAL_PIECES: usize = 4;
+/// A body that makes no more than this together with the head is copied to it: to send one piece
+/// costs less than to tell the system of two.
+const SMALL: usize = 2048;
 
 /// What is left of a request to send. As long as nothing is sent it is all of it.
 #[derive(Debug)]
@@ -61,7 +64,8 @@ impl From<io::Error> for Stopped {
 }
 
 impl Sending {
-    pub(super) fn new(head: Vec<u8>, body: Outgoing) -> Self {
+    pub(super) fn new(mut head: Vec<u8>, mut body: Outgoing) -> Self {
+        body.join(&mut head, SMALL);
         let mut pieces = VecDeque::with_capacity(USUAL_PIECES);
         pieces.push_back(Bytes::from(head));
         Self {

@@ -1,0 +1,206 @@
+//! A request that is here whole, if it is of the kind that webhooks are.
+
+use std::mem::MaybeUninit;
+
+use bytes::{Buf as _, Bytes};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+
+use crate::config::Limits;
+
+/// More header lines than any webhook has.
+const MOST_LINES: usize = 64;
+/// Digits of the longest body that fits into a buffer, and to spare.
+const MOST_DIGITS: usize = 9;
+
+/// Takes a request off `read`, if all of it is there: a POST to a path, HTTP/1.1, with one length
+/// and nothing that bears on the connection. `None`, and nothing is taken, where it is anything
+/// else, be it unusual or wrong: that is hyper's to judge, by all of the same bytes.
+pub(super) fn take(read: &mut Bytes, limits: &Limits) -> Option<Request<Bytes>> {
+    if !read.starts_with(b"POST /") {
+        return None;
+    }
+    let mut lines = [const { MaybeUninit::uninit() }; MOST_LINES];
+    let mut parsed = httparse::Request::new(&mut []);
+    let outcome = httparse::ParserConfig::default().parse_request_with_uninit_headers(
+        &mut parsed,
+        read,
+        &mut lines,
+    );
+    let Ok(httparse::Status::Complete(ahead)) = outcome else {
+        return None;
+    };
+    let fits = ahead <= limits.header_bytes && parsed.headers.len() <= limits.header_count;
+    if !fits || parsed.version != Some(1) {
+        return None;
+    }
+    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
+    let mut length = None;
+    for line in parsed.headers.iter() {
+        let name = HeaderName::from_bytes(line.name.as_bytes()).ok()?;
+        let usual = match name {
+            CONTENT_LENGTH => length.replace(decimal(line.value)?).is_none(),
+            CONNECTION => line.value.eq_ignore_ascii_case(b"keep-alive"),
+            EXPECT | TRANSFER_ENCODING | UPGRADE => false,
+            _ => true,
+        };
+        if !usual {
+            return None;
+        }
+        let value = HeaderValue::from_maybe_shared(read.slice_ref(line.value));
+        headers.append(name, value.ok()?);
+    }
+    let uri = Uri::from_maybe_shared(read.slice_ref(parsed.path?.as_bytes()));
+    let end = ahead.checked_add(length?)?;
+    let body = (end <= read.len()).then(|| read.slice(ahead..end))?;
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri.ok()?;
+    *request.headers_mut() = headers;
+    read.advance(end);
+    Some(request)
+}
+
+/// A length (RFC 9110 §8.6).
+fn decimal(digits: &[u8]) -> Option<usize> {
+    if digits.len() > MOST_DIGITS || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::{Arc, LazyLock, Mutex};
+
+    use http::Response;
+    use http_body_util::BodyExt as _;
+    use hyper::body::Incoming;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
+    use proptest::prelude::*;
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    /// Those of a configuration that says nothing.
+    static LIMITS: LazyLock<Limits> = LazyLock::new(|| {
+        let text = "[upstream]\nurl = 'echo:'\n[[route]]\npath = '/'\nmode = 'passthrough'\n";
+        let environment = crate::config::Environment::default();
+        let loaded = crate::config::parse("test", text, "/".into(), &environment);
+        loaded.config.unwrap().limits
+    });
+
+    fn taken(text: &str) -> Option<(Request<Bytes>, Bytes)> {
+        let mut read = Bytes::copy_from_slice(text.as_bytes());
+        let request = take(&mut read, &LIMITS);
+        if request.is_none() {
+            assert_eq!(read, text, "what is hyper's is there whole");
+        }
+        request.map(|request| (request, read))
+    }
+
+    /// The first request that hyper reads.
+    fn by_hyper(text: &str) -> Option<Request<Bytes>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.unwrap().block_on(async {
+            let (ours, mut theirs) = tokio::io::duplex(1 << 16);
+            theirs.write_all(text.as_bytes()).await.unwrap();
+            theirs.shutdown().await.unwrap();
+            let seen = Arc::new(Mutex::new(None));
+            let service = service_fn(|request: Request<Incoming>| async {
+                let (parts, body) = request.into_parts();
+                if let Ok(body) = body.collect().await {
+                    let request = Request::from_parts(parts, body.to_bytes());
+                    seen.lock().unwrap().get_or_insert(request);
+                }
+                Ok::<_, Infallible>(Response::new(String::new()))
+            });
+            let mut builder = hyper::server::conn::http1::Builder::new();
+            let serving = builder.half_close(true).header_read_timeout(None);
+            drop(serving.serve_connection(TokioIo::new(ours), service).await);
+            seen.lock().unwrap().take()
+        })
+    }
+
+    fn same(ours: &Request<Bytes>, hypers: &Request<Bytes>) -> bool {
+        ours.method() == hypers.method()
+            && ours.uri() == hypers.uri()
+            && ours.version() == hypers.version()
+            && ours.body() == hypers.body()
+            && ours.headers().iter().eq(hypers.headers().iter())
+    }
+
+    const USUAL: &str = "POST /a?b HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nx-a: 2\r\n\
+                         Connection: Keep-Alive\r\nContent-Length: 5\r\n\r\nhello";
+
+    #[test]
+    fn what_is_usual_and_whole_is_taken_and_what_follows_it_is_left() {
+        let (request, left) = taken(&format!("{USUAL}POST /")).unwrap();
+        assert!(same(&request, &by_hyper(USUAL).unwrap()));
+        assert_eq!(request.body(), "hello");
+        assert_eq!(left, "POST /");
+        for end in 0..USUAL.len() {
+            assert!(taken(USUAL.get(..end).unwrap()).is_none(), "{end}");
+        }
+        let empty = "POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
+        assert!(taken(empty).unwrap().0.body().is_empty());
+    }
+
+    #[test]
+    fn all_else_is_hypers() {
+        for (usual, other) in [
+            ("POST", "GET"),
+            ("POST", "post"),
+            ("POST", "\r\nPOST"),
+            ("POST ", "POST  "),
+            ("/a?b", "http://a/"),
+            ("/a?b", "*"),
+            ("/a?b", "/a b"),
+            ("HTTP/1.1", "HTTP/1.0"),
+            ("HTTP/1.1", "HTTP/2.0"),
+            ("Connection: Keep-Alive", "Connection: close"),
+            ("Connection: Keep-Alive", "Connection: keep-alive, x-a"),
+            ("Connection: Keep-Alive", "Upgrade: websocket"),
+            ("Connection: Keep-Alive", "Expect: 100-continue"),
+            ("Connection: Keep-Alive", "Transfer-Encoding: chunked"),
+            ("Connection: Keep-Alive", "Content-Length: 5"),
+            ("Connection: Keep-Alive", "Connection : keep-alive"),
+            ("Connection: Keep-Alive", "A: b\r\n c"),
+            ("Connection: Keep-Alive", "A: b\0"),
+            ("Content-Length: 5\r\n", ""),
+            ("Length: 5", "Length: +5"),
+            ("Length: 5", "Length: 5, 5"),
+            ("Length: 5", "Length: "),
+            ("Length: 5", "Length: 0x5"),
+            ("Length: 5", "Length: 0000000005"),
+            ("Length: 5", "Length: 18446744073709551616"),
+            ("Length: 5", "Length: 6"),
+        ] {
+            let text = USUAL.replacen(usual, other, 1);
+            assert!(taken(&text).is_none(), "{text}");
+        }
+        let many = "A: b\r\n".repeat(MOST_LINES);
+        assert!(taken(&USUAL.replacen("Host: a\r\n", &many, 1)).is_none());
+        let long = format!("Host: {}\r\n", "a".repeat(LIMITS.header_bytes));
+        assert!(taken(&USUAL.replacen("Host: a\r\n", &long, 1)).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_hyper_would_have_read_as_the_same(
+            target in "/[!-~]{0,9}( [a-z])?",
+            version in "1[.][0-2]",
+            lines in "((Host|X-A|x-a|Connection|Expect|Te|Trailer|Content-Length|Transfer-Encoding|[!-~]{1,4}): ?([ -~]{0,5}|close|keep-alive|chunked|[0-9]{1,2})\r?\n){0,5}",
+            length in "(Content-Length:[ \t]{0,2}[0-9]{1,2}[ \t]{0,2}\r\n){0,2}",
+            body in "[ -~]{0,90}",
+        ) {
+            let text = format!("POST {target} HTTP/{version}\r\n{lines}{length}\r\n{body}");
+            if let Some((request, _)) = taken(&text) {
+                let hypers = by_hyper(&text);
+                prop_assert!(hypers.is_some_and(|hypers| same(&request, &hypers)), "{}", text);
+            }
+        }
+    }
+}
