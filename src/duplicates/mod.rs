@@ -191,7 +191,8 @@ impl Claim {
                 } else {
                     Settlement::Released(token)
                 };
-                let told = redis.settle(event, &settlement).await;
+                // Boxed: most claims are in the memory, and would carry the room for it.
+                let told = Box::pin(redis.settle(event, &settlement)).await;
                 if told.is_err() {
                     settle_later(redis, event, settlement);
                 }

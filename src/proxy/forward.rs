@@ -33,14 +33,16 @@ pub(super) struct Passage<'a> {
 }
 
 /// Forwards what a [`Permit`] allows, and nothing else.
-pub(super) async fn forward(
+///
+/// No `async fn`: what is only needed to write the request is no part of the state that waits for
+/// the answer.
+pub(super) fn forward(
     passage: Passage<'_>,
     parts: &mut Parts,
     permit: Permit,
     entry: &mut Entry<'_>,
-) -> Result<Response<ResponseBody>, Rejection> {
-    // What is only needed to write the request is no part of the state that waits for the answer.
-    let (request, outbound) = outbound(&passage, parts, permit, entry)?;
+) -> impl Future<Output = Result<Response<ResponseBody>, Rejection>> {
+    let written = outbound(&passage, parts, permit, entry);
     let Passage {
         gate,
         pool,
@@ -50,35 +52,45 @@ pub(super) async fn forward(
         started,
         ..
     } = passage;
-    let answer = match turn {
-        Turn::First(claim) => {
-            let held = (slot, outbound.reserved);
-            once::exchange(gate, pool, request, started, claim, held).await
-        }
-        Turn::Acknowledged | Turn::Copy | Turn::Untold => {
-            let answer = upstream::send(&gate.upstream, pool, request, started).await;
-            drop(outbound.reserved);
-            // What a mixed app's own clients take their time to read must not count against
-            // webhooks.
-            let slot = outbound.verified.then_some(slot);
-            answer.and_then(|answer| passed_on(answer, outbound.upgrade, slot))
-        }
+    // To sign an assertion takes its time, which is not the app's.
+    let started = match gate.upstream.assertion {
+        Some(_) => Instant::now(),
+        None => started,
     };
-    entry.upstream = Some(started.elapsed());
-    let mut response = answer?;
-    entry.upstream_status = Some(response.status().as_u16());
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(response);
+    async move {
+        let (request, outbound) = written?;
+        let answer = match turn {
+            Turn::First(claim) => {
+                let held = (slot, outbound.reserved);
+                once::exchange(gate, pool, request, started, claim, held).await
+            }
+            Turn::Acknowledged | Turn::Copy | Turn::Untold => {
+                let sent = upstream::send(&gate.upstream, pool, request, started);
+                // Boxed, as the other one is.
+                let answer = Box::pin(sent).await;
+                drop(outbound.reserved);
+                // What a mixed app's own clients take their time to read must not count against
+                // webhooks.
+                let slot = outbound.verified.then_some(slot);
+                answer.and_then(|answer| passed_on(answer, outbound.upgrade, slot))
+            }
+        };
+        entry.upstream = Some(started.elapsed());
+        let mut response = answer?;
+        entry.upstream_status = Some(response.status().as_u16());
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(response);
+        }
+        // Whatever the app speaks: its caller sees where a body ends, and that half of one is half.
+        *response.version_mut() = Version::HTTP_11;
+        headers::strip_outbound(response.headers_mut());
+        if let Some(wanted) = route.success_status
+            && response.status().is_success()
+        {
+            *response.status_mut() = wanted;
+        }
+        Ok(response)
     }
-    // Whatever the app speaks: its caller sees where a body ends, and that half of one is half.
-    *response.version_mut() = Version::HTTP_11;
-    headers::strip_outbound(response.headers_mut());
-    if let Some(wanted) = route.success_status
-        && response.status().is_success()
-    {
-        *response.status_mut() = wanted;
-    }
-    Ok(response)
 }
 
 /// The answer as it comes, or the upgrade that both sides agreed on.

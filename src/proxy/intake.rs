@@ -155,6 +155,32 @@ async fn within<T>(time: Time, reading: impl Future<Output = T>) -> Option<T> {
     .await
 }
 
+/// Takes a body of at most `limit` bytes that is here, giving each piece to `hash`.
+pub(super) fn whole(
+    body: Body,
+    limit: usize,
+    budget: &Budget,
+    mut hash: impl FnMut(&[u8]),
+) -> Result<Whole, Broken> {
+    let mut reserved = budget.empty();
+    let rejection = if body.len() > limit {
+        Rejection::BodyTooLarge
+    } else if reserved.grow_to(body.len()) {
+        for chunk in body.chunks() {
+            hash(chunk);
+        }
+        return Ok(Whole { body, reserved });
+    } else {
+        Rejection::Overloaded
+    };
+    let rest = None;
+    Err(Broken {
+        rejection,
+        body,
+        rest,
+    })
+}
+
 /// Reads a body of at most `limit` bytes within `time`, giving each piece to `hash`.
 ///
 /// An announced length over the limit is refused before a byte is read.
@@ -166,7 +192,13 @@ pub(super) async fn read(
     mut hash: impl FnMut(&[u8]),
 ) -> Result<Whole, Broken> {
     let announced = arriving.length();
-    let Arriving { begun, rest } = arriving;
+    let (begun, mut incoming) = match arriving {
+        Arriving { begun, rest: None } => return whole(begun, limit, budget, hash),
+        Arriving {
+            begun,
+            rest: Some(incoming),
+        } => (begun, incoming),
+    };
     let mut body = Gathering {
         // Of one that is too large nothing is kept.
         announced: announced.filter(|length| *length <= limit),
@@ -184,17 +216,13 @@ pub(super) async fn read(
         body.push(chunk);
     }
     if announced.is_some_and(|length| length > limit) {
-        return broken(Rejection::BodyTooLarge, body, rest);
+        return broken(Rejection::BodyTooLarge, body, Some(incoming));
     }
     // Only what has arrived counts: an announcement costs its sender nothing.
     let mut reserved = budget.empty();
     if !reserved.grow_to(body.len()) {
-        return broken(Rejection::Overloaded, body, rest);
+        return broken(Rejection::Overloaded, body, Some(incoming));
     }
-    let Some(mut incoming) = rest else {
-        let body = body.finish();
-        return Ok(Whole { body, reserved });
-    };
     let reading = async {
         while !incoming.is_end_stream() {
             let Some(frame) = incoming.frame().await else {

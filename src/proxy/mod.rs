@@ -13,6 +13,7 @@ mod permit;
 mod rate;
 mod study;
 mod upgrade;
+mod verdict;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,7 +21,6 @@ use std::time::Instant;
 
 use http::request::Parts;
 use hyper::Response;
-use hyper::body::Incoming;
 
 pub use answer::{ResponseBody, respond};
 pub use gate::{Gate, Slot};
@@ -30,15 +30,13 @@ pub use study::Student;
 use self::once::Turn;
 use self::permit::{Ground, Permit};
 use self::study::Case;
-use crate::budget::Reserved;
-use crate::duplicates::Basis;
-use crate::event::{self, Event};
+use self::verdict::{Hearing, Passed, Refused};
 use crate::headers;
 use crate::rejection::Rejection;
 use crate::route::{Mode, Route};
 use crate::telemetry::Entry;
 use crate::upstream::Pool;
-use crate::verify::{Caller, Certificate, Head, Moment, Pending, Verified};
+use crate::verify::{Caller, Certificate, Head, Moment, Pending};
 
 /// What is known of the connection a request came on.
 #[derive(Debug, Clone)]
@@ -109,7 +107,9 @@ async fn handle<'g>(
         admit(route, caller, &head, now).inspect_err(|_| *case = study(Some(route), None))?; // 5
     let slot = match slot {
         Some(slot) => slot,
-        None => gate.enter(route, client)?, // 6
+        None => gate
+            .enter(route, client)
+            .inspect_err(|_| entry.verify = started.elapsed())?, // 6
     };
     let permit = match admitted {
         Admitted::Unverified => Permit::passthrough(route, arriving)?,
@@ -119,12 +119,14 @@ async fn handle<'g>(
             Permit::observed(route, Refused::unread(rejection, arriving))?
         }
         Admitted::Pending(pending) => {
-            let time = intake::Time {
-                limit: gate.limits.body_timeout,
-                watched: parts.version != http::Version::HTTP_2,
+            let hearing = Hearing::new(gate, route, (&head, now), (pending, started));
+            // 7, 8 and 9
+            let passed = match arriving.rest {
+                None => hearing.whole(arriving, entry),
+                // Boxed: what waits for a body is no part of the state of one that is here.
+                Some(_) => Box::pin(hearing.arriving(arriving, parts.version, entry)).await,
             };
-            let pending = (pending, started);
-            match verify(gate, route, &head, (arriving, time), pending, now, entry).await {
+            match passed {
                 Ok(Passed::Handshake(answer)) => return Ok(handshake::told(*answer, entry)),
                 Ok(Passed::Event(verified, event, reserved)) => {
                     Permit::verified(verified, event, reserved)
@@ -193,135 +195,6 @@ fn admit<'r>(
         Mode::Enforce(plan) => admitted(plan),
         Mode::Observe(plan) => Ok(admitted(plan).unwrap_or_else(Admitted::Refused)),
         Mode::Passthrough => Ok(Admitted::Unverified),
-    }
-}
-
-/// What a request is that passed everything.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives on the stack, once a request"
-)]
-enum Passed {
-    Event(Verified, Event, Reserved),
-    /// A question that is answered only to whom it is known to come from.
-    Handshake(Box<crate::handshake::Answer>),
-}
-
-/// The body, what is bound to it, and the event it tells of. What is pending has been verified since
-/// the time beside it.
-async fn verify(
-    gate: &Gate,
-    route: &Route,
-    head: &Head<'_>,
-    (arriving, time): (Arriving, intake::Time),
-    (mut pending, started): (Pending<'_>, Instant),
-    now: Moment,
-    entry: &mut Entry<'_>,
-) -> Result<Passed, Refused> {
-    let copies = route.copies.as_ref();
-    if copies.is_some_and(|rule| rule.basis() == Basis::Signed) {
-        pending.identify();
-    }
-    let spent = &mut entry.verify;
-    // To wait for the body is no verification. Where it is here already the clock runs on: to look
-    // at it costs more than most steps do.
-    let waits = arriving.rest.is_some();
-    if waits {
-        *spent = started.elapsed();
-    }
-    let hash = |chunk: &[u8]| {
-        let started = waits.then(Instant::now);
-        pending.update(chunk);
-        if let Some(started) = started {
-            *spent = spent.saturating_add(started.elapsed());
-        }
-    };
-    let intake::Whole { body, reserved } =
-        intake::read(arriving, route.body_limit, time, &gate.buffered, hash).await?; // 7
-    let resumed = if waits { Instant::now() } else { started };
-    let finished = pending.finish(head, body);
-    *spent = spent.saturating_add(resumed.elapsed());
-    let verified = finished?; // 8
-    if let Some(handshakes) = &route.handshakes {
-        let body = verified.body();
-        let answer = handshakes.answer(head, Some(body), body.is_empty(), true, now);
-        match answer {
-            Ok(Some(answer)) => return Ok(Passed::Handshake(Box::new(answer))),
-            Ok(None) => {}
-            Err(rejection) => {
-                return Err(Refused {
-                    rejection,
-                    body: verified.into_body(),
-                    rest: None,
-                });
-            }
-        }
-    }
-    let text = if route.event.reads_body() || route.schema.is_some() {
-        verified.body().contiguous()
-    } else {
-        std::borrow::Cow::Borrowed(&[][..])
-    };
-    let parts = event::Parts {
-        headers: head.headers,
-        query: head.query,
-        body: &text,
-        claims: verified.claims(),
-    };
-    let event = route.event.read(&parts); // 9
-    let schema = route.schema.as_ref();
-    entry.violation = schema.and_then(|schema| schema.violation(&text));
-    drop(text);
-    match event {
-        Ok(event) if entry.violation.is_none() => Ok(Passed::Event(verified, event, reserved)),
-        event => Err(Refused {
-            rejection: event.err().unwrap_or(Rejection::SchemaMismatch),
-            body: verified.into_body(),
-            rest: None,
-        }),
-    }
-}
-
-/// A refusal, with what was read of the body and what was not, for a route that only observes.
-#[derive(Debug)]
-struct Refused {
-    rejection: Rejection,
-    body: crate::verify::Body,
-    rest: Option<Incoming>,
-}
-
-impl Refused {
-    fn unread(rejection: Rejection, arriving: Arriving) -> Self {
-        Self {
-            rejection,
-            body: arriving.begun,
-            rest: arriving.rest,
-        }
-    }
-}
-
-impl From<intake::Broken> for Refused {
-    fn from(broken: intake::Broken) -> Self {
-        let intake::Broken {
-            rejection,
-            body,
-            rest,
-        } = broken;
-        Self {
-            rejection,
-            body,
-            rest,
-        }
-    }
-}
-
-impl From<crate::verify::Refused> for Refused {
-    fn from(refused: crate::verify::Refused) -> Self {
-        Self {
-            rejection: refused.rejection,
-            body: refused.body,
-            rest: None,
-        }
     }
 }
 

@@ -97,6 +97,10 @@ where
         None => {
             // Empty, it would still hold the whole buffer it was cut from.
             if !parts.read_buf.is_empty() {
+                // There would be no telling which comes first.
+                if !stream.prefix.is_empty() {
+                    return After::Over;
+                }
                 stream.prefix = parts.read_buf;
             }
             After::Idle(stream)

@@ -31,7 +31,7 @@ where
     let mut room = BytesMut::new();
     let mut out = Vec::new();
     let mut read = std::mem::take(&mut stream.prefix);
-    let mut awake = !read.is_empty();
+    let mut first = true;
     let (mut answered, mut seen) = (0_usize, 0);
     loop {
         // Empty, it would still hold what it was cut from, which is read into again.
@@ -42,7 +42,9 @@ where
                 biased;
                 arrived = stream.io.read_buf(&mut room) => match arrived {
                     Ok(1..) => read = room.split().freeze(),
-                    Ok(0) | Err(_) => return ControlFlow::Break(After::Over),
+                    // All is answered; TLS has to say so too (RFC 8446 §6.1).
+                    Ok(0) => return ControlFlow::Break(After::Answered(stream)),
+                    Err(_) => return ControlFlow::Break(After::Over),
                 },
                 said = &mut beside => match said {
                     Said::Stop => return ControlFlow::Break(After::Answered(stream)),
@@ -58,16 +60,19 @@ where
                 },
             }
         }
-        if std::mem::take(&mut awake) {
-            // That was a parked connection's first byte; the rest is mostly here too.
-            room.reserve(READ_SIZE);
+        let mut request = head::take(&mut read, &limits);
+        if request.is_none() && std::mem::take(&mut first) {
+            // That was what woke a parked connection, or was read to find out what speaks: the rest
+            // is mostly here too.
+            room.reserve(READ_SIZE.saturating_add(read.len()));
             room.extend_from_slice(&read);
             let mut more = pin!(stream.io.read_buf(&mut room));
             // How it ended is seen again at the next read.
             drop(poll_fn(|context| Poll::Ready(more.as_mut().poll(context))).await);
             read = room.split().freeze();
+            request = head::take(&mut read, &limits);
         }
-        let Some(request) = head::take(&mut read, &limits) else {
+        let Some(request) = request else {
             stream.prefix = read;
             return ControlFlow::Continue(stream);
         };

@@ -54,10 +54,17 @@ pub(super) async fn send<S: AsyncWrite + Unpin>(
     patience: Duration,
 ) -> io::Result<Then> {
     out.clear();
-    let (parts, mut body) = response.into_parts();
+    let (parts, body) = response.into_parts();
     let (mut ends, then) = head(out, &parts, body.size_hint().exact(), last);
-    if !matches!(ends, Ends::AtOnce) {
-        while let Some(data) = next(stream, out, &mut body, patience).await? {
+    // With the last of it goes the request's place among those in flight: a caller that is slow to
+    // take the answer holds none.
+    let mut body = Some(body).filter(|_| !matches!(ends, Ends::AtOnce));
+    while let Some(rest) = &mut body {
+        let data = next(stream, out, rest, patience).await?;
+        if data.is_none() || rest.is_end_stream() {
+            body = None;
+        }
+        if let Some(data) = data {
             piece(stream, out, &mut ends, data).await?;
         }
     }

@@ -71,6 +71,27 @@ fn a_caller_that_does_not_read_its_answer_is_cut_off() {
     }
 }
 
+/// Small answers that nobody reads fill the socket; the place is the next one's all the same.
+#[test]
+fn a_caller_that_reads_no_answer_at_all_holds_no_place() {
+    let app = Upstream::answering(|_| Answer::Keep(reply("200 OK", &"x".repeat(6000))));
+    let gate = setup(&app, "in_flight = 1\nsend_timeout = \"60s\"").start();
+    let mut client = gate.connect();
+    let (mut sent, mut quiet) = (0, Instant::now());
+    // One after the other, until there is no room for an answer.
+    while quiet.elapsed() < Duration::from_secs(1) {
+        if app.requests().len() == sent {
+            client.send(&good("1").to_bytes());
+            (sent, quiet) = (sent + 1, Instant::now());
+        }
+        std::thread::yield_now();
+    }
+    assert!(sent > 100, "{sent}");
+    for _ in 0..5 {
+        assert_eq!(gate.send(&good("small")).status, 200);
+    }
+}
+
 /// Over HTTP/2 the socket is free, and the stream has no window.
 #[test]
 fn a_caller_that_opens_no_window_is_cut_off() {

@@ -43,8 +43,20 @@ fn answers(gate: &Gatepost, bytes: &[u8]) -> Vec<u16> {
     std::iter::from_fn(|| client.answer().map(|response| response.status)).collect()
 }
 
+/// The bytes as they are, which may be a request that is answered at once, and behind an empty line,
+/// which makes of every request one for hyper (RFC 9112 §2.2).
+fn both_ways(bytes: &[u8]) -> [Vec<u8>; 2] {
+    [bytes.to_vec(), [b"\r\n", bytes].concat()]
+}
+
 /// Refused, or closed without a word; not a byte at the app; nothing after it answered.
 fn refused(gate: &Gatepost, app: &Upstream, case: &str, bytes: &[u8]) {
+    for bytes in both_ways(bytes) {
+        refused_this_way(gate, app, case, &bytes);
+    }
+}
+
+fn refused_this_way(gate: &Gatepost, app: &Upstream, case: &str, bytes: &[u8]) {
     let before = app.journal.bytes();
     let answers = answers(gate, bytes);
     let right = answers.iter().all(|status| {
@@ -64,6 +76,12 @@ fn refused(gate: &Gatepost, app: &Upstream, case: &str, bytes: &[u8]) {
 
 /// Refused, or forwarded once with one true length and no trace of the rest.
 fn refused_or_reframed(gate: &Gatepost, app: &Upstream, case: &str, bytes: &[u8]) {
+    for bytes in both_ways(bytes) {
+        refused_or_reframed_this_way(gate, app, case, &bytes);
+    }
+}
+
+fn refused_or_reframed_this_way(gate: &Gatepost, app: &Upstream, case: &str, bytes: &[u8]) {
     let before = app.requests().len();
     let answers = answers(gate, bytes);
     let requests = app.requests().split_off(before);
@@ -251,4 +269,52 @@ fn chunks_are_read_in_one_way_only() {
             &format!("{n:x}\r\n{BODY}\r\n0\r\nX-Trailer: smuggled\r\n\r\n"),
         ),
     );
+}
+
+#[test]
+fn requests_on_one_connection_are_read_one_after_the_other_whatever_they_are() {
+    let app = Upstream::recording();
+    let gate = start(&app);
+    let n = BODY.len();
+    let whole = raw(&format!("Content-Length: {n}\r\n"), BODY);
+    let chunked = raw(
+        "Transfer-Encoding: chunked\r\n",
+        &format!("{n:x}\r\n{BODY}\r\n0\r\n\r\n"),
+    );
+    let forged = raw(&format!("Content-Length: {n}\r\n"), &BODY.replace('a', "b"));
+    let get = b"GET /hook HTTP/1.1\r\nHost: a\r\n\r\n".to_vec();
+    let kinds = [(&whole, 200), (&chunked, 200), (&forged, 401), (&get, 405)];
+    // Every order of two, with the first kind before, between and after: all at once, and cut at
+    // every tenth byte.
+    for (first, _) in &kinds {
+        for (second, _) in &kinds {
+            let all = [&whole, *first, &whole, *second, &whole];
+            let expected: Vec<_> = all
+                .iter()
+                .map(|bytes| kinds.iter().find(|(kind, _)| kind == bytes).unwrap().1)
+                .collect();
+            let bytes = all.map(Vec::as_slice).concat();
+            let forwarded = expected.iter().filter(|status| **status == 200).count();
+            let before = app.requests().len();
+            assert_eq!(answers(&gate, &bytes), expected);
+            let cut = bytes.len() / 2;
+            for cut in [cut, cut + 10, cut + 20, cut + 30] {
+                let mut client = gate.connect();
+                client.send(&bytes[..cut]);
+                // What was whole is answered before the rest is sent.
+                let early = client.answer().map(|answer| answer.status);
+                client.send(&bytes[cut..]);
+                client.finish();
+                let rest = std::iter::from_fn(|| client.answer().map(|answer| answer.status));
+                assert_eq!(early.into_iter().chain(rest).collect::<Vec<_>>(), expected);
+            }
+            let requests = app.requests().split_off(before);
+            assert_eq!(requests.len(), 5 * forwarded);
+            assert!(
+                requests
+                    .iter()
+                    .all(|request| request.body == BODY.as_bytes())
+            );
+        }
+    }
 }

@@ -124,6 +124,29 @@ fn http_1_over_tls_passes_the_same_gate() {
     assert_eq!(app.journal.bytes(), before);
 }
 
+/// A caller that has said that it sends no more is told the same: it could else not tell the end of
+/// the answers from a cut (RFC 8446 §6.1).
+#[test]
+fn who_takes_leave_over_tls_is_let_go_as_it_should() {
+    let app = Upstream::recording();
+    let authority = Authority::new();
+    let gate = setup(&app, &authority, "").start();
+    for split in [false, true] {
+        let mut client = connect(&gate, config(&authority, &[], None));
+        let bytes = good().to_bytes();
+        let cut = if split { bytes.len() - 3 } else { bytes.len() };
+        client.send(&bytes[..cut]);
+        if split {
+            client.send(&bytes[cut..]);
+        }
+        client.stream.conn.send_close_notify();
+        assert_eq!(client.send(b"").answer().unwrap().status, 200);
+        let mut rest = Vec::new();
+        let read = std::io::Read::read_to_end(&mut client.stream, &mut rest);
+        assert_eq!(read.map_err(|error| error.kind()), Ok(0), "{split}");
+    }
+}
+
 /// The app behind TLS is a second gatepost, which passes everything on to the recording one.
 #[test]
 fn an_https_app_must_have_the_certificate_of_its_authority() {
