@@ -12,6 +12,7 @@ use gatepost::handshake::{Asks, Challenge, Handshake, Handshakes, Kind, Reply, T
 use gatepost::json::{self, Pointer, Selection, Value};
 use gatepost::route::{Pattern, is_ambiguous};
 use gatepost::secret::Secret;
+use gatepost::server::http1::head;
 use gatepost::verify::format::{Field, Format, MAX_SIGNATURES};
 use gatepost::verify::http_signature::{Component, HttpSignature, Keys};
 use gatepost::verify::jwt::{ALGORITHMS, Jwt, Key};
@@ -27,7 +28,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const ALL: [Target; 14] = [
+pub const ALL: [Target; 15] = [
     ("address", address),
     ("batch", batch),
     ("capture", captured),
@@ -40,6 +41,7 @@ pub const ALL: [Target; 14] = [
     ("path", path),
     ("proxy_protocol", proxy),
     ("public_key", public_key),
+    ("request", request),
     ("template", template),
     ("toml", toml),
 ];
@@ -483,6 +485,70 @@ pub fn captured(data: &[u8]) {
 /// Every file that a capture names holds the capture itself: the worst that could be there.
 fn read_capture(data: &[u8]) -> Option<capture::Capture> {
     capture::read(data, None, &|_| Ok(data.to_vec())).ok()
+}
+
+/// The head of a request: what is taken hyper would have read as the same, and what is not taken is
+/// left as it is.
+pub fn request(data: &[u8]) {
+    let limits = &examined().limits;
+    let all = bytes::Bytes::copy_from_slice(data);
+    let mut read = all.clone();
+    match head::take(&mut read, limits) {
+        head::Found::Whole(request) => {
+            let taken = all.strip_suffix(&*read).expect("what is left is the end");
+            assert!(taken.ends_with(request.body()));
+            assert_eq!(hypers(taken).as_deref(), Some(&*shown(&request)));
+        }
+        head::Found::Begun(missing) => {
+            assert_eq!(read, all);
+            // A length may be announced that nobody would wait for.
+            if missing < 1 << 16 {
+                let mut read = [data, &vec![b'x'; missing]].concat().into();
+                assert!(matches!(
+                    head::take(&mut read, limits),
+                    head::Found::Whole(_)
+                ));
+                assert!(read.is_empty());
+            }
+        }
+        head::Found::Other => assert_eq!(read, all),
+    }
+}
+
+fn shown(request: &http::Request<bytes::Bytes>) -> String {
+    format!("{request:?}")
+}
+
+/// The first request that hyper reads.
+fn hypers(text: &[u8]) -> Option<String> {
+    use http_body_util::BodyExt as _;
+    use tokio::io::AsyncWriteExt as _;
+    thread_local! {
+        static RUNTIME: tokio::runtime::Runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
+    }
+    let seen = std::cell::RefCell::new(None);
+    let serving = async {
+        let (ours, mut theirs) = tokio::io::duplex(1 << 20);
+        theirs.write_all(text).await.expect("there is room");
+        theirs.shutdown().await.expect("nobody has hung up");
+        let service =
+            hyper::service::service_fn(|request: http::Request<hyper::body::Incoming>| async {
+                let (parts, body) = request.into_parts();
+                if let Ok(body) = body.collect().await {
+                    let request = http::Request::from_parts(parts, body.to_bytes());
+                    seen.borrow_mut().get_or_insert(shown(&request));
+                }
+                Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+            });
+        let mut builder = hyper::server::conn::http1::Builder::new();
+        let builder = builder.half_close(true).header_read_timeout(None);
+        let io = hyper_util::rt::TokioIo::new(ours);
+        drop(builder.serve_connection(io, service).await);
+    };
+    RUNTIME.with(|runtime| runtime.block_on(serving));
+    seen.into_inner()
 }
 
 const PLANTED: &str = "a-secret-that-no-report-may-hold";

@@ -9,7 +9,7 @@ mod admin;
 mod certificate;
 mod connection;
 mod health;
-mod http1;
+pub mod http1;
 mod http2;
 mod listen;
 mod notify;

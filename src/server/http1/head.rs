@@ -1,4 +1,4 @@
-//! A request that is here whole, if it is of the kind that webhooks are.
+//! A request of the kind that webhooks are, as far as it is here.
 
 use std::mem::MaybeUninit;
 
@@ -10,13 +10,43 @@ use crate::config::Limits;
 
 /// More header lines than any webhook has.
 const MOST_LINES: usize = 64;
-/// Digits of the longest body that fits into a buffer, and to spare.
+/// Digits of the longest body that is waited for, and to spare.
 const MOST_DIGITS: usize = 9;
 
-/// Takes a request off `read`, if all of it is there: a POST to a path, HTTP/1.1, with one length
-/// and nothing that bears on the connection. `None`, and nothing is taken, where it is anything
-/// else, be it unusual or wrong: that is hyper's to judge, by all of the same bytes.
-pub(super) fn take(read: &mut Bytes, limits: &Limits) -> Option<Request<Bytes>> {
+/// What was read so far.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack, once a request"
+)]
+pub enum Found {
+    /// A request, taken off.
+    Whole(Request<Bytes>),
+    /// The head of one, and some of the body: so many bytes are missing. Nothing was taken.
+    Begun(usize),
+    /// Anything else, be it unusual or wrong: that is hyper's to judge, by all of the same bytes.
+    /// Nothing was taken.
+    Other,
+}
+
+/// Takes a request off `read`: a POST to a path, HTTP/1.1, with one length and nothing that bears on
+/// the connection.
+pub fn take(read: &mut Bytes, limits: &Limits) -> Found {
+    let Some((request, ahead, length)) = begun(read, limits) else {
+        return Found::Other;
+    };
+    let Some(end) = ahead.checked_add(length) else {
+        return Found::Other;
+    };
+    if end > read.len() {
+        return Found::Begun(end.saturating_sub(read.len()));
+    }
+    read.advance(ahead);
+    Found::Whole(request.map(|()| read.split_to(length)))
+}
+
+/// The request, how long its head is, and how long its body will be.
+fn begun(read: &Bytes, limits: &Limits) -> Option<(Request<()>, usize, usize)> {
     if !read.starts_with(b"POST /") {
         return None;
     }
@@ -51,14 +81,11 @@ pub(super) fn take(read: &mut Bytes, limits: &Limits) -> Option<Request<Bytes>> 
         headers.append(name, value.ok()?);
     }
     let uri = Uri::from_maybe_shared(read.slice_ref(parsed.path?.as_bytes()));
-    let end = ahead.checked_add(length?)?;
-    let body = (end <= read.len()).then(|| read.slice(ahead..end))?;
-    let mut request = Request::new(body);
+    let mut request = Request::new(());
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri.ok()?;
     *request.headers_mut() = headers;
-    read.advance(end);
-    Some(request)
+    Some((request, ahead, length?))
 }
 
 /// A length (RFC 9110 §8.6).
@@ -94,11 +121,20 @@ mod tests {
 
     fn taken(text: &str) -> Option<(Request<Bytes>, Bytes)> {
         let mut read = Bytes::copy_from_slice(text.as_bytes());
-        let request = take(&mut read, &LIMITS);
-        if request.is_none() {
-            assert_eq!(read, text, "what is hyper's is there whole");
+        match take(&mut read, &LIMITS) {
+            Found::Whole(request) => Some((request, read)),
+            Found::Begun(missing) => {
+                let whole = text.to_owned() + &"x".repeat(missing);
+                let mut read = Bytes::from(whole);
+                assert!(matches!(take(&mut read, &LIMITS), Found::Whole(_)));
+                assert!(read.is_empty(), "what is missing was missing");
+                None
+            }
+            Found::Other => {
+                assert_eq!(read, text, "what is hyper's is there whole");
+                None
+            }
         }
-        request.map(|request| (request, read))
     }
 
     /// The first request that hyper reads.

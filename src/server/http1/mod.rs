@@ -1,11 +1,11 @@
-//! HTTP/1.1. A webhook that is here whole when it is read is answered at once ([`prompt`]); all else
-//! is hyper's ([`general`]). A connection that waits for its next request gives its buffers up: it is
+//! HTTP/1.1. A webhook that is here whole when it is read is answered at once (`prompt`); all else
+//! is hyper's (`general`). A connection that waits for its next request gives its buffers up: it is
 //! parked as a bare socket until a byte arrives, so that thousands of idle ones cost next to nothing,
 //! and a kept-alive one may wait longer than a request head may take.
 
 mod beside;
 mod general;
-mod head;
+pub mod head;
 mod prompt;
 mod reply;
 mod watched;

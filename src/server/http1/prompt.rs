@@ -1,21 +1,27 @@
-//! Requests that are whole when they are read, as most webhooks are. Reading and answering them is a
-//! small part of what hyper has to be ready for, and costs half as much.
+//! Requests that are whole when they are read, or a moment later, as most webhooks are. Reading and
+//! answering them is a small part of what hyper has to be ready for, and costs much less.
 
-use std::future::poll_fn;
 use std::ops::ControlFlow;
-use std::pin::pin;
-use std::task::Poll;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 
 use super::beside::{Said, beside};
+use super::head::{self, Found};
 use super::watched::Watched;
-use super::{After, READ_SIZE, head, reply};
+use super::{After, READ_SIZE, reply};
+use crate::budget::Reserved;
 use crate::proxy::Arriving;
 use crate::server::connection::Session;
 
-/// Serves requests as long as each is whole when it is read. Continues with the connection, and what
+/// What follows the head of a request is mostly on its way already. For so long it is waited for: who
+/// is slower is hyper's, and one that is refused by its head alone hears of it a little later.
+const SOON: Duration = Duration::from_millis(10);
+/// The longest request that is gathered so. A few at once are, as no budget counts them yet.
+const LARGEST: usize = 128 * 1024;
+
+/// Serves requests as long as each is whole. Continues with the connection, and what
 /// was read of it, at the first one that is not.
 pub(super) async fn serve<S>(
     session: &Session,
@@ -60,19 +66,20 @@ where
                 },
             }
         }
-        let mut request = head::take(&mut read, &limits);
-        if request.is_none() && std::mem::take(&mut first) {
+        let mut found = head::take(&mut read, &limits);
+        if matches!(found, Found::Other) && std::mem::take(&mut first) {
             // That was what woke a parked connection, or was read to find out what speaks: the rest
             // is mostly here too.
-            room.reserve(READ_SIZE.saturating_add(read.len()));
-            room.extend_from_slice(&read);
-            let mut more = pin!(stream.io.read_buf(&mut room));
-            // How it ended is seen again at the next read.
-            drop(poll_fn(|context| Poll::Ready(more.as_mut().poll(context))).await);
-            read = room.split().freeze();
-            request = head::take(&mut read, &limits);
+            more(&mut stream.io, &mut read, READ_SIZE, Duration::ZERO).await;
+            found = head::take(&mut read, &limits);
         }
-        let Some(request) = request else {
+        if let Found::Begun(missing) = found
+            && let Some(_leave) = leave(session, read.len().saturating_add(missing))
+        {
+            more(&mut stream.io, &mut read, missing, SOON).await;
+            found = head::take(&mut read, &limits);
+        }
+        let Found::Whole(request) = found else {
             stream.prefix = read;
             return ControlFlow::Continue(stream);
         };
@@ -88,4 +95,26 @@ where
             Err(_) => return ControlFlow::Break(After::Over),
         }
     }
+}
+
+/// Leave to gather a request of this length before anything is known of it. One that fits into what
+/// is read at once needs none.
+fn leave(session: &Session, length: usize) -> Option<Option<Reserved>> {
+    if length <= READ_SIZE {
+        return Some(None);
+    }
+    (length <= LARGEST).then(|| session.large_reader().map(Some))?
+}
+
+/// Reads so many bytes more, or as many as come within the time. How it ended is seen again at the
+/// next read.
+async fn more<S: AsyncRead + Unpin>(io: &mut S, read: &mut Bytes, missing: usize, time: Duration) {
+    let mut all = BytesMut::with_capacity(read.len().saturating_add(missing));
+    all.extend_from_slice(read);
+    *read = Bytes::new();
+    let reading = async {
+        while all.len() < all.capacity() && matches!(io.read_buf(&mut all).await, Ok(1..)) {}
+    };
+    drop(tokio::time::timeout(time, reading).await);
+    *read = all.freeze();
 }
