@@ -107,9 +107,10 @@ async fn handle<'g>(
         admit(route, caller, &head, now).inspect_err(|_| *case = study(Some(route), None))?; // 5
     let slot = match slot {
         Some(slot) => slot,
-        None => gate
-            .enter(route, client)
-            .inspect_err(|_| entry.verify = started.elapsed())?, // 6
+        None => gate.enter(route, client).inspect_err(|_| match admitted {
+            Admitted::Unverified => {}
+            Admitted::Pending(_) | Admitted::Refused(_) => entry.verify = started.elapsed(),
+        })?, // 6
     };
     let permit = match admitted {
         Admitted::Unverified => Permit::passthrough(route, arriving)?,
@@ -204,6 +205,7 @@ fn note(entry: &mut Entry<'_>, permit: &Permit) {
         Ground::Observed(refused) => entry.observed = Some(refused.rejection),
         Ground::Passthrough(_) => {}
         Ground::Verified { verified, .. } => {
+            entry.verified = true;
             entry.body_bytes = verified.body().len();
             entry.key = verified.key().cloned();
         }

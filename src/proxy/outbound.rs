@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use http::header::{COOKIE, HOST};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Uri};
+use hyper::body::Incoming;
 
 use super::Gate;
 use super::forward::Passage;
@@ -17,7 +18,7 @@ use crate::rejection::Rejection;
 use crate::route::Route;
 use crate::telemetry::Entry;
 use crate::upstream::{self, Head, Host, Outgoing, Request, Statement};
-use crate::verify::{Place, Verified};
+use crate::verify::{Body, Place, Verified};
 use crate::{form, headers};
 
 /// What is kept while a request is with the app.
@@ -95,13 +96,9 @@ pub(super) fn outbound(
         Ground::Observed(refused) => {
             let reason = HeaderValue::from_static(refused.rejection.code());
             head.line(&names.observed, &reason);
-            let chunks = refused.body.into_chunks();
-            (Outgoing::streamed(chunks, refused.rest), None)
+            unproven(gate, refused.body, refused.rest)?
         }
-        Ground::Passthrough(arriving) => {
-            let chunks = arriving.begun.into_chunks();
-            (Outgoing::streamed(chunks, arriving.rest), None)
-        }
+        Ground::Passthrough(arriving) => unproven(gate, arriving.begun, arriving.rest)?,
     };
     let outbound = Outbound {
         reserved,
@@ -109,6 +106,20 @@ pub(super) fn outbound(
         verified: !unverified,
     };
     Ok((head.with_body(body), outbound))
+}
+
+/// A body that goes on although nothing proved it. What is here of it counts as every other does.
+fn unproven(
+    gate: &Gate,
+    begun: Body,
+    rest: Option<Incoming>,
+) -> Result<(Outgoing, Option<Reserved>), Rejection> {
+    let mut reserved = gate.buffered.empty();
+    if !reserved.grow_to(begun.len()) {
+        return Err(Rejection::Overloaded);
+    }
+    let body = Outgoing::streamed(begun.into_chunks(), rest);
+    Ok((body, Some(reserved)))
 }
 
 /// The headers of a verified request that hold a credential the app need not see.

@@ -139,6 +139,11 @@ impl Session {
         self.shared.large_readers.reserve(1)
     }
 
+    /// Leave to gather so many bytes of a request before it is looked at.
+    pub(super) fn gathering(&self, bytes: usize) -> Option<Reserved> {
+        self.shared.gathered.reserve(bytes)
+    }
+
     /// Whether the process was told to stop.
     pub(super) fn is_draining(&self) -> bool {
         self.shared.draining()

@@ -57,6 +57,8 @@ struct Shared {
     connections: Budget,
     /// Connections that may read much at once.
     large_readers: Budget,
+    /// Bytes of requests that are gathered before they are looked at.
+    gathered: Budget,
     phase: watch::Sender<Phase>,
     /// The same as the phase, for each request to look at.
     draining: AtomicBool,
@@ -125,6 +127,7 @@ impl Shared {
             tls: ArcSwapOption::new(config.server.tls.clone()),
             connections: Budget::new(config.limits.connections),
             large_readers: Budget::new(http1::LARGE_READERS),
+            gathered: Budget::new(http1::GATHERED),
             gate: ArcSwap::from_pointee(Gate::new(config, telemetry.clone()).studied(student)),
             about: ArcSwap::from_pointee(told),
             reloads,

@@ -64,6 +64,8 @@ pub struct Entry<'g> {
     pub event_key: Option<Fingerprint>,
     /// How long the steps took.
     pub verify: Duration,
+    /// Whether they all passed.
+    pub verified: bool,
     /// How long the app took.
     pub upstream: Option<Duration>,
     /// What the app answered.
@@ -99,6 +101,7 @@ impl<'g> Entry<'g> {
             copy: None,
             event_key: None,
             verify: Duration::ZERO,
+            verified: false,
             upstream: None,
             upstream_status: None,
             peer: None,
@@ -169,9 +172,8 @@ impl<'g> Entry<'g> {
             self.series.count_match(key, self.arrived);
         }
         if !self.verify.is_zero() && self.observed.is_none() {
-            let verified = outcome != Outcome::Rejected;
             self.series
-                .count_verified(self.verify, verified.then_some(self.body_bytes));
+                .count_verified(self.verify, self.verified.then_some(self.body_bytes));
         }
     }
 

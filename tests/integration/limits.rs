@@ -314,6 +314,48 @@ fn more_bytes_at_once_than_allowed_are_sent_away() {
     }
 }
 
+/// A body that is here counts, whether or not anybody has looked at it.
+#[test]
+fn bodies_that_nobody_verified_count_too() {
+    for (mode, delivery) in [
+        ("observe", good(6000).with("X-Key", "wrong")),
+        ("passthrough", good(6000)),
+    ] {
+        let (app, told) = waiting();
+        let limits = "body = \"8KiB\"\nbuffered = \"10KiB\"";
+        let open_route = format!("[[route]]\npath = \"/open\"\nmode = \"{mode}\"\n");
+        let verified = match mode {
+            "observe" => {
+                "secret = { env = \"SECRET\" }\nverify = [{ scheme = \"api_key\", header = \"X-Key\" }]\n"
+            }
+            _ => "",
+        };
+        let gate = setup(&app, limits, "")
+            .toml(&format!("{open_route}{verified}"))
+            .start();
+        let mut bytes = delivery.to_bytes();
+        bytes.splice(5..10, *b"/open");
+        let mut first = gate.connect();
+        first.send(&bytes);
+        app.received(1);
+        assert_eq!(
+            crate::harness::client::exchange(gate.address, &bytes).status,
+            503,
+            "{mode}: too much together"
+        );
+        assert_eq!(app.requests().len(), 1);
+        open(&told);
+        assert_eq!(first.answer().unwrap().status, 200, "{mode}");
+        for _ in 0..3 {
+            assert_eq!(
+                crate::harness::client::exchange(gate.address, &bytes).status,
+                200,
+                "{mode}: again"
+            );
+        }
+    }
+}
+
 #[test]
 fn more_connections_than_allowed_are_closed() {
     let app = Upstream::recording();

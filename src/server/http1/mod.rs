@@ -20,6 +20,7 @@ use self::watched::Watched;
 use super::connection::Session;
 
 pub(super) use self::general::LARGE_READERS;
+pub(super) use self::prompt::GATHERED;
 
 /// Bytes read at once. Each busy connection has a buffer of this size, or up to twice that, beside
 /// the body.
@@ -76,6 +77,7 @@ where
     } else {
         SILENCE
     };
+    stream.prefix = Bytes::new();
     let hearing = async {
         // The other end may be gone already.
         drop(stream.io.shutdown().await);

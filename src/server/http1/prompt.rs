@@ -1,7 +1,11 @@
 //! Requests that are whole when they are read, or a moment later, as most webhooks are. Reading and
 //! answering them is a small part of what hyper has to be ready for, and costs much less.
 
+use std::future::poll_fn;
+use std::io;
 use std::ops::ControlFlow;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -18,8 +22,11 @@ use crate::server::connection::Session;
 /// What follows the head of a request is mostly on its way already. For so long it is waited for: who
 /// is slower is hyper's, and one that is refused by its head alone hears of it a little later.
 const SOON: Duration = Duration::from_millis(10);
-/// The longest request that is gathered so. A few at once are, as no budget counts them yet.
+/// The longest request that is gathered so.
 const LARGEST: usize = 128 * 1024;
+/// What may be gathered at once, of all together, beyond what is read at once: the budget of bodies
+/// does not count it yet.
+pub(in crate::server) const GATHERED: usize = 32 * LARGEST;
 
 /// Serves requests as long as each is whole. Continues with the connection, and what
 /// was read of it, at the first one that is not.
@@ -70,20 +77,29 @@ where
         if matches!(found, Found::Other) && std::mem::take(&mut first) {
             // That was what woke a parked connection, or was read to find out what speaks: the rest
             // is mostly here too.
-            more(&mut stream.io, &mut read, READ_SIZE, Duration::ZERO).await;
+            let all = read.len().saturating_add(READ_SIZE);
+            if gather(&mut stream.io, &mut read, all, None).await.is_err() {
+                return ControlFlow::Break(After::Over);
+            }
             found = head::take(&mut read, &limits);
         }
         if let Found::Begun(missing) = found
-            && let Some(_leave) = leave(session, read.len().saturating_add(missing))
+            && let all = read.len().saturating_add(missing)
+            && let Some(leave) = leave(session, all)
         {
-            more(&mut stream.io, &mut read, missing, SOON).await;
+            stream.leave = leave;
+            let gathered = gather(&mut stream.io, &mut read, all, Some(SOON)).await;
+            if gathered.is_err() {
+                return ControlFlow::Break(After::Over);
+            }
             found = head::take(&mut read, &limits);
         }
         let Found::Whole(request) = found else {
             stream.prefix = read;
             return ControlFlow::Continue(stream);
         };
-        stream.awaited = None;
+        // From here on the budget counts it.
+        (stream.awaited, stream.leave) = (None, None);
         answered = answered.wrapping_add(1);
         let request = request.map(Arriving::from);
         // Boxed: it is large, and would be moved around before it begins.
@@ -100,21 +116,40 @@ where
 /// Leave to gather a request of this length before anything is known of it. One that fits into what
 /// is read at once needs none.
 fn leave(session: &Session, length: usize) -> Option<Option<Reserved>> {
-    if length <= READ_SIZE {
-        return Some(None);
+    match length {
+        0..=READ_SIZE => Some(None),
+        _ if length <= LARGEST => session.gathering(length).map(Some),
+        _ => None,
     }
-    (length <= LARGEST).then(|| session.large_reader().map(Some))?
 }
 
-/// Reads so many bytes more, or as many as come within the time. How it ended is seen again at the
-/// next read.
-async fn more<S: AsyncRead + Unpin>(io: &mut S, read: &mut Bytes, missing: usize, time: Duration) {
-    let mut all = BytesMut::with_capacity(read.len().saturating_add(missing));
+/// Reads on until there are so many bytes in all, or as many as come within the time: without one,
+/// those that are here.
+async fn gather<S: AsyncRead + Unpin>(
+    io: &mut S,
+    read: &mut Bytes,
+    wanted: usize,
+    time: Option<Duration>,
+) -> io::Result<()> {
+    let mut all = BytesMut::with_capacity(wanted);
     all.extend_from_slice(read);
     *read = Bytes::new();
-    let reading = async {
-        while all.len() < all.capacity() && matches!(io.read_buf(&mut all).await, Ok(1..)) {}
+    let mut reading = pin!(async {
+        while all.len() < wanted && io.read_buf(&mut all).await? > 0 {}
+        Ok(())
+    });
+    let ended = match time {
+        Some(time) => tokio::time::timeout(time, reading).await.ok(),
+        None => {
+            poll_fn(|context| {
+                Poll::Ready(match reading.as_mut().poll(context) {
+                    Poll::Ready(ended) => Some(ended),
+                    Poll::Pending => None,
+                })
+            })
+            .await
+        }
     };
-    drop(tokio::time::timeout(time, reading).await);
     *read = all.freeze();
+    ended.unwrap_or(Ok(()))
 }

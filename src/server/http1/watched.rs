@@ -10,6 +10,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::budget::Reserved;
 use crate::server::activity::Activity;
 
 /// A stream that notes what parking has to know, with bytes that were read from it already.
@@ -17,6 +18,8 @@ pub(super) struct Watched<S> {
     pub(super) io: S,
     /// What was read of the next request.
     pub(super) prefix: Bytes,
+    /// Leave to hold so much of it.
+    pub(super) leave: Option<Reserved>,
     /// What hyper does with it.
     pub(super) activity: Arc<Activity>,
     /// Since when the first request is awaited; `None` once there was one.
@@ -28,6 +31,7 @@ impl<S> Watched<S> {
         Self {
             io,
             prefix: Bytes::new(),
+            leave: None,
             activity: Arc::default(),
             awaited: Some(Instant::now()),
         }
@@ -54,7 +58,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
             buffer.put_slice(&self.prefix.split_to(length));
             if self.prefix.is_empty() {
                 // It would still hold the whole buffer it was cut from.
-                self.prefix = Bytes::new();
+                (self.prefix, self.leave) = (Bytes::new(), None);
             }
             Poll::Ready(Ok(()))
         };
