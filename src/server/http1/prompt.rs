@@ -28,8 +28,8 @@ const LARGEST: usize = 128 * 1024;
 /// does not count it yet.
 pub(in crate::server) const GATHERED: usize = 32 * LARGEST;
 
-/// Serves requests as long as each is whole. Continues with the connection, and what
-/// was read of it, at the first one that is not.
+/// Serves requests as long as each is whole. Continues with the connection, and what was read of it,
+/// at the first one that is not.
 pub(super) async fn serve<S>(
     session: &Session,
     mut stream: Watched<S>,

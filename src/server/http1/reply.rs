@@ -21,6 +21,9 @@ use crate::upstream::chunked;
 /// Pieces up to this size are written together with what stands before them.
 const SMALL: usize = 16 * 1024;
 
+/// The end of the year 9999, after which HTTP has no dates.
+const LAST_SECOND: u64 = 253_402_300_799;
+
 /// What becomes of the connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Then {
@@ -208,18 +211,23 @@ thread_local! {
 
 /// RFC 9110 §6.6.1. Made anew once a second.
 fn date(out: &mut Vec<u8>) {
-    let now = SystemTime::now();
-    let since = now.duration_since(SystemTime::UNIX_EPOCH);
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let second = since.map_or(0, |since| since.as_secs());
     WRITTEN.with_borrow_mut(|(written, line)| {
         if *written != second || line.is_empty() {
             *written = second;
             line.clear();
             // A vector takes whatever is written.
-            drop(write!(line, "date: {}\r\n", httpdate::HttpDate::from(now)));
+            drop(write!(line, "date: {}\r\n", http_date(second)));
         }
         out.extend_from_slice(line);
     });
+}
+
+/// What a clock may be set to that is no date of HTTP would else end the connection.
+fn http_date(second: u64) -> httpdate::HttpDate {
+    let since = Duration::from_secs(second.min(LAST_SECOND));
+    (SystemTime::UNIX_EPOCH + since).into()
 }
 
 #[cfg(test)]
@@ -324,6 +332,18 @@ mod tests {
         let date = date.strip_prefix("date: ").unwrap();
         let told = httpdate::parse_http_date(date).unwrap();
         assert!(told.elapsed().unwrap() < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn every_second_has_a_date() {
+        for (second, date) in [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (LAST_SECOND, "Fri, 31 Dec 9999 23:59:59 GMT"),
+            (u64::MAX, "Fri, 31 Dec 9999 23:59:59 GMT"),
+        ] {
+            assert_eq!(http_date(second).to_string(), date);
+        }
     }
 
     static LARGE: [u8; SMALL + 1] = [b'x'; SMALL + 1];
