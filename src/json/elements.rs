@@ -2,7 +2,7 @@
 
 use super::pointer::{MAX_DEPTH, Pointer, Token};
 use super::scan::Scanner;
-use super::{NotJson, unescaped};
+use super::{NotJson, text, unescaped};
 
 /// The elements of the array at `pointer`, in their order.
 ///
@@ -14,8 +14,8 @@ pub fn elements<'a>(
     body: &'a [u8],
     limit: usize,
 ) -> Result<Vec<&'a str>, NotJson> {
-    let text = simdutf8::basic::from_utf8(body).map_err(|_| NotJson)?;
-    let mut scanner = Scanner::new(text);
+    simdutf8::basic::from_utf8(body).map_err(|_| NotJson)?;
+    let mut scanner = Scanner::new(body);
     let elements = at(pointer.tokens(), &mut scanner, 0, limit)?;
     scanner.end()?;
     Ok(elements)
@@ -41,7 +41,7 @@ fn at<'a>(
     let mut more = scanner.opens(b'{', b'}')?;
     while more {
         let is_wanted = match scanner.string()? {
-            (key, false) => key == wanted,
+            (key, false) => key == wanted.as_bytes(),
             (key, true) => unescaped(key)? == *wanted,
         };
         scanner.pass(b':')?;
@@ -72,7 +72,7 @@ fn array<'a>(
         scanner.peek()?;
         let start = scanner.at();
         scanner.skip(depth + 1)?;
-        elements.push(scanner.since(start)?);
+        elements.push(text(scanner.since(start)?)?);
         more = scanner.goes_on(b']')?;
     }
     Ok(elements)

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::scan::Scanner;
-use super::{NotJson, unescaped};
+use super::{NotJson, text, unescaped};
 
 /// So many names are compared one by one.
 const FEW: usize = 16;
@@ -22,20 +22,19 @@ impl<'a> Members<'a> {
     /// It is not one JSON object, a name is repeated (two readers would take two values), or a value
     /// holds a lone surrogate or a number too large to be held, asked for or not.
     pub fn read(body: &'a [u8]) -> Result<Self, NotJson> {
-        let text = simdutf8::basic::from_utf8(body).map_err(|_| NotJson)?;
-        let mut scanner = Scanner::new(text);
+        let mut scanner = Scanner::new(body);
         let mut members = Vec::with_capacity(8);
         let mut more = scanner.opens(b'{', b'}')?;
         while more {
             let name = match scanner.string()? {
-                (name, false) => Cow::Borrowed(name),
+                (name, false) => Cow::Borrowed(text(name)?),
                 (name, true) => Cow::Owned(unescaped(name)?),
             };
             scanner.pass(b':')?;
             scanner.peek()?;
             let start = scanner.at();
             scanner.skip(1)?;
-            let raw = scanner.since(start)?;
+            let raw = text(scanner.since(start)?)?;
             if !is_plain_text(raw) {
                 value(raw)?;
             }

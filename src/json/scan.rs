@@ -8,19 +8,32 @@ use super::pointer::MAX_DEPTH;
 
 /// Words of eight bytes after which a string counts as long.
 const SHORT: usize = 8;
+/// Bytes of a long one that are looked at together.
+const TOGETHER: usize = 64;
 
-/// A place in a text. Each step checks the grammar of what it passes.
+/// A place in a text. Each step checks the grammar of what it passes, but not that what stands
+/// between quotes is UTF-8: see [`Self::may_be_foreign`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scanner<'a> {
-    text: &'a str,
+    text: &'a [u8],
     /// What was not passed yet: the end of `text`.
     rest: &'a [u8],
+    foreign: bool,
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) const fn new(text: &'a str) -> Self {
-        let rest = text.as_bytes();
-        Self { text, rest }
+    pub(super) const fn new(text: &'a [u8]) -> Self {
+        Self {
+            text,
+            rest: text,
+            foreign: false,
+        }
+    }
+
+    /// Whether a byte that is not ASCII may have been passed. If none was, all of it is UTF-8, which
+    /// need not be found out in a pass of its own.
+    pub(super) const fn may_be_foreign(&self) -> bool {
+        self.foreign
     }
 
     /// Where it stands, in bytes.
@@ -29,7 +42,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// What was passed since `start`.
-    pub(super) fn since(&self, start: usize) -> Result<&'a str, NotJson> {
+    pub(super) fn since(&self, start: usize) -> Result<&'a [u8], NotJson> {
         self.text.get(start..self.at()).ok_or(NotJson)
     }
 
@@ -95,7 +108,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes a string: what stands between its quotes, and whether there is an escape in it.
-    pub(super) fn string(&mut self) -> Result<(&'a str, bool), NotJson> {
+    pub(super) fn string(&mut self) -> Result<(&'a [u8], bool), NotJson> {
         self.blank();
         let before = self.at();
         let escaped = self.quoted()?;
@@ -108,7 +121,7 @@ impl<'a> Scanner<'a> {
         let [b'"', rest @ ..] = self.rest else {
             return Err(NotJson);
         };
-        self.rest = plain(rest);
+        self.rest = self.plain(rest);
         let mut escaped = false;
         loop {
             let rest = match self.rest {
@@ -129,7 +142,7 @@ impl<'a> Scanner<'a> {
                 _ => return Err(NotJson),
             };
             escaped = true;
-            self.rest = plain(rest);
+            self.rest = self.plain(rest);
         }
     }
 
@@ -224,45 +237,62 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// What is left after all that stands for itself in a string: everything but a quote, a backslash
-/// and what RFC 8259 §7 forbids. Eight bytes at a time.
-fn plain(mut rest: &[u8]) -> &[u8] {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-    // The high bit of each byte that is 0; above the first such byte it may be wrong.
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
-    for _ in 0..SHORT {
-        let Some((word, after)) = rest.split_first_chunk() else {
-            let plain = |byte: &&u8| !matches!(byte, b'"' | b'\\' | 0..0x20);
-            return from(rest, rest.iter().take_while(plain).count());
-        };
-        let word = u64::from_le_bytes(*word);
-        let quote = zeros(word ^ (ONES * u64::from(b'"')));
-        let slash = zeros(word ^ (ONES * u64::from(b'\\')));
-        let control = word.wrapping_sub(ONES * 0x20) & !word;
-        let ends = (quote | slash | control) & HIGH;
-        if ends != 0 {
-            return from(rest, ends.trailing_zeros() as usize / 8);
+impl<'a> Scanner<'a> {
+    /// What is left after all that stands for itself in a string: everything but a quote, a
+    /// backslash and what RFC 8259 §7 forbids. Eight bytes at a time.
+    fn plain(&mut self, mut rest: &'a [u8]) -> &'a [u8] {
+        const ONES: u64 = u64::from_ne_bytes([1; 8]);
+        const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+        // The high bit of each byte that is 0; above the first such byte it may be wrong.
+        let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
+        for _ in 0..SHORT {
+            let Some((word, after)) = rest.split_first_chunk() else {
+                return self.last(rest);
+            };
+            let word = u64::from_le_bytes(*word);
+            self.foreign |= word & HIGH != 0;
+            let quote = zeros(word ^ (ONES * u64::from(b'"')));
+            let slash = zeros(word ^ (ONES * u64::from(b'\\')));
+            let control = word.wrapping_sub(ONES * 0x20) & !word;
+            let ends = (quote | slash | control) & HIGH;
+            if ends != 0 {
+                return from(rest, ends.trailing_zeros() as usize / 8);
+            }
+            rest = after;
         }
-        rest = after;
+        self.long(rest)
     }
-    long_plain(rest)
-}
 
-/// The same for a text that is long, many bytes at a time: it is passed twice, and still faster.
-fn long_plain(rest: &[u8]) -> &[u8] {
-    let end = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-    let text = rest.get(..end).unwrap_or_default();
-    let control = |byte: &u8| *byte < 0x20;
-    let forbidden = text.iter().fold(false, |any, byte| any | control(byte));
-    from(
-        rest,
-        if forbidden {
-            text.iter().position(control).unwrap_or(end)
-        } else {
-            end
-        },
-    )
+    /// The same for a text that is long, many bytes at a time.
+    fn long(&mut self, mut rest: &'a [u8]) -> &'a [u8] {
+        while let Some((many, after)) = rest.split_first_chunk::<TOGETHER>() {
+            // All are looked at, without a branch: then the processor takes them together.
+            let (mut ends, mut bits) = (0, 0);
+            for byte in many {
+                // A quote, 0x22, is 0x20 by that, and what is below 0x20 stays there.
+                ends |= u8::from(*byte ^ 2 <= 0x20);
+                ends |= u8::from(*byte == b'\\');
+                bits |= *byte;
+            }
+            if ends != 0 {
+                break;
+            }
+            self.foreign |= !bits.is_ascii();
+            rest = after;
+        }
+        // It ends in these, or there are few.
+        self.plain(rest)
+    }
+
+    fn last(&mut self, rest: &'a [u8]) -> &'a [u8] {
+        let plain = |byte: &&u8| !matches!(byte, b'"' | b'\\' | 0..0x20);
+        let passed = rest.iter().take_while(plain);
+        let (count, foreign) = passed.fold((0_usize, false), |(count, foreign), byte| {
+            (count.saturating_add(1), foreign | !byte.is_ascii())
+        });
+        self.foreign |= foreign;
+        from(rest, count)
+    }
 }
 
 fn from(rest: &[u8], at: usize) -> &[u8] {
@@ -277,7 +307,7 @@ mod tests {
     use super::*;
 
     fn is_json(text: &str) -> bool {
-        let mut scanner = Scanner::new(text);
+        let mut scanner = Scanner::new(text.as_bytes());
         scanner.skip(0).is_ok() && scanner.end().is_ok()
     }
 
@@ -338,6 +368,21 @@ mod tests {
             "\"a\nb\"",
         ] {
             assert!(!is_json(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_ascii_is_noticed_wherever_it_stands() {
+        for length in 0..300 {
+            for (before, after) in [(length, 0), (0, length), (length / 2, length / 3)] {
+                let (before, after) = ("a".repeat(before), "b".repeat(after));
+                for (letter, expected) in [("é", true), ("e", false), ("\\n", false)] {
+                    let text = format!("[\"{before}{letter}{after}\"]");
+                    let mut scanner = Scanner::new(text.as_bytes());
+                    scanner.skip(0).unwrap();
+                    assert_eq!(scanner.may_be_foreign(), expected, "{text}");
+                }
+            }
         }
     }
 

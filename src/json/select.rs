@@ -66,9 +66,8 @@ impl Selection {
     /// # Errors
     /// The body is not JSON.
     pub fn read<'a>(&self, body: &'a [u8]) -> Result<Document<'a>, NotJson> {
-        let text = simdutf8::basic::from_utf8(body).map_err(|_| NotJson)?;
         let mut reading = Reading {
-            scanner: Scanner::new(text),
+            scanner: Scanner::new(body),
             document: Document {
                 found: vec![Found::default(); self.pointers],
                 root_elements: None,
@@ -78,6 +77,9 @@ impl Selection {
         };
         reading.value(&self.root, 0)?;
         reading.scanner.end()?;
+        if reading.scanner.may_be_foreign() {
+            simdutf8::basic::from_utf8(body).map_err(|_| NotJson)?;
+        }
         let mut document = reading.document;
         for found in document.found.iter_mut().filter(|found| found.ambiguous) {
             *found = Found {
@@ -149,7 +151,7 @@ impl<'de> Reading<'de> {
             return Ok(Some(Value::Text(if escaped {
                 Cow::Owned(unescaped(content)?)
             } else {
-                Cow::Borrowed(content)
+                Cow::Borrowed(text(content)?)
             })));
         }
         let start = self.scanner.at();
@@ -157,7 +159,7 @@ impl<'de> Reading<'de> {
         Ok(match first {
             b'n' => None,
             b'{' | b'[' => Some(Value::NotScalar),
-            _ => Some(Value::Text(Cow::Borrowed(self.scanner.since(start)?))),
+            _ => Some(Value::Text(Cow::Borrowed(text(self.scanner.since(start)?)?))),
         })
     }
 
@@ -197,21 +199,27 @@ impl<'de> Reading<'de> {
 }
 
 /// The edge of a key, which may be written with escapes.
-fn edge<'n>(node: &'n Node, (key, escaped): (&str, bool)) -> Result<Option<&'n Edge>, NotJson> {
+fn edge<'n>(node: &'n Node, (key, escaped): (&[u8], bool)) -> Result<Option<&'n Edge>, NotJson> {
     let decoded;
     let key = if escaped {
         decoded = unescaped(key)?;
-        &*decoded
+        decoded.as_bytes()
     } else {
         key
     };
     let mut keys = node.keys.iter();
-    let known = keys.find(|(known, _)| **known == *key);
+    let known = keys.find(|(known, _)| known.as_bytes() == key);
     Ok(known.map(|(_, edge)| edge))
 }
 
+/// What stands between two quotes, or is a number or a word.
+pub(super) fn text(content: &[u8]) -> Result<&str, NotJson> {
+    std::str::from_utf8(content).map_err(|_| NotJson)
+}
+
 /// The text that stands between two quotes with escapes in it.
-pub(super) fn unescaped(content: &str) -> Result<String, NotJson> {
+pub(super) fn unescaped(content: &[u8]) -> Result<String, NotJson> {
+    let content = text(content)?;
     serde_json::from_str(&format!("\"{content}\"")).map_err(|_| NotJson)
 }
 
@@ -241,6 +249,25 @@ mod tests {
         } else {
             shown.collect::<Vec<_>>().join("|")
         })
+    }
+
+    /// Two readers read bytes that are no UTF-8 as two texts.
+    #[test]
+    fn what_is_no_utf8_is_no_json_wherever_it_stands() {
+        let long = "x".repeat(150);
+        let whole = format!("{{\"type\":\"abc\",\"{long}\":[\"{long}\", 1],\"é\":\"{long}\"}}");
+        let selection = Selection::new(&[Pointer::parse("/type").unwrap()]);
+        assert!(selection.read(whole.as_bytes()).is_ok());
+        for at in 0..whole.len() {
+            for byte in [0x80, 0xc3, 0xed, 0xff] {
+                let mut body = whole.clone().into_bytes();
+                body[at] = byte;
+                if std::str::from_utf8(&body).is_err() {
+                    assert_eq!(selection.read(&body), Err(NotJson), "{at}");
+                    assert!(crate::json::Members::read(&body).is_err(), "{at}");
+                }
+            }
+        }
     }
 
     #[test]
