@@ -78,9 +78,10 @@ impl Rule {
         // The version: it changes when the same event would get another key.
         let route = [provider, host, Some(path)]
             .into_iter()
-            .fold(Fingerprinter::new("duplicates 1"), |print, field| {
+            .fold(Fingerprinter::new("duplicates 2"), |print, field| {
                 print.with(field.unwrap_or_default().as_bytes())
-            });
+            })
+            .filled();
         Self {
             on_copy,
             basis,
@@ -101,10 +102,11 @@ impl Rule {
     /// Under which key the event is remembered; `None` where nothing tells it from another: then it
     /// is forwarded and not remembered.
     pub fn key(&self, verified: &Verified, event: &Event) -> Option<Fingerprint> {
+        let signed = verified.signed();
         let own = match self.basis {
-            Basis::Event | Basis::Own => event.key,
-            Basis::Signed => verified.signed(),
+            Basis::Event | Basis::Own => event.key.as_ref()?.as_bytes(),
+            Basis::Signed => signed.as_ref()?.as_bytes(),
         };
-        Some(self.route.clone().with(own?.as_bytes()).finish())
+        Some(self.route.clone().with(own).finish())
     }
 }

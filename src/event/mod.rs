@@ -8,7 +8,7 @@ pub use value::{HeaderText, MAX_BYTES, header_text, joined, listed};
 
 use std::borrow::Cow;
 
-use crate::fingerprint::{Fingerprint, Fingerprinter};
+use crate::fingerprint::Fields;
 use crate::json::Selection;
 use crate::rejection::Rejection;
 use source::{Ambiguous, Compiled, Opened, Pointers, Reading};
@@ -57,7 +57,7 @@ pub struct Event {
     /// How many elements the body has if it is a JSON array; read only where a source is JSON.
     pub count: Option<usize>,
     /// What tells it from another event; `None` where a part of that is absent or ambiguous.
-    pub key: Option<Fingerprint>,
+    pub key: Option<Fields>,
 }
 
 impl Rules {
@@ -154,21 +154,25 @@ impl Rules {
         opened: &Opened<'_>,
         kind: &Result<Reading<'_>, Ambiguous>,
         id: &Result<Reading<'_>, Ambiguous>,
-    ) -> Option<Fingerprint> {
-        let print = Fingerprinter::new("event");
-        let print = match &self.identity {
-            Identity::Nothing => return None,
+    ) -> Option<Fields> {
+        match &self.identity {
+            Identity::Nothing => None,
             Identity::TypeAndId => {
-                let id = whole(id)?;
-                let print = texts(print, kind.as_ref().ok()?);
-                texts(print, id)
+                let (kind, id) = (kind.as_ref().ok()?, whole(id)?);
+                let mut fields = Fields::default();
+                push(&mut fields, kind);
+                push(&mut fields, id);
+                Some(fields)
             }
-            Identity::Own(sources) => sources.iter().try_fold(print, |print, source| {
-                let reading = opened.read(std::slice::from_ref(source));
-                Some(texts(print, whole(&reading)?))
-            })?,
-        };
-        Some(print.finish())
+            Identity::Own(sources) => {
+                let mut fields = Fields::default();
+                for source in sources {
+                    let reading = opened.read(std::slice::from_ref(source));
+                    push(&mut fields, whole(&reading)?);
+                }
+                Some(fields)
+            }
+        }
     }
 }
 
@@ -180,12 +184,12 @@ fn whole<'r, 'a>(reading: &'r Result<Reading<'a>, Ambiguous>) -> Option<&'r Read
         .filter(|reading| !reading.texts.is_empty() && !reading.partial)
 }
 
-fn texts(print: Fingerprinter, reading: &Reading<'_>) -> Fingerprinter {
-    let count = (reading.texts.len() as u64).to_le_bytes();
-    let texts = reading.texts.iter();
-    texts.fold(print.with(&count), |print, text| {
-        print.with(text.as_bytes())
-    })
+/// How many texts there are belongs to it: two of one source are not one of each of two.
+fn push(fields: &mut Fields, reading: &Reading<'_>) {
+    fields.push(&(reading.texts.len() as u64).to_le_bytes());
+    for text in &reading.texts {
+        fields.push(text.as_bytes());
+    }
 }
 
 /// The value that holds for the whole request: a batch is known by an id only if all of it is.

@@ -340,7 +340,7 @@ fn id_and_time_have_their_own_sources() {
 }
 
 /// The key of a body under these rules: sources of type, id, and a key of one's own.
-fn key(kind: &str, id: &str, own: Option<&str>, body: &str) -> Option<Fingerprint> {
+fn key(kind: &str, id: &str, own: Option<&str>, body: &str) -> Option<Fields> {
     let rule = own.map_or(KeyRule::TypeAndId, |own| KeyRule::Own(sources(own)));
     let rules = Rules::keyed(sources(kind), sources(id), Vec::new(), false, rule);
     let parts = Parts {
