@@ -123,12 +123,24 @@ fn is_word(value: &str) -> bool {
 
 /// Whether all of it stands for itself inside a JSON string in plain ASCII. All bytes are looked at,
 /// many at a time: to stop at the first that does not would cost more.
+fn is_plain(text: &[u8]) -> bool {
+    let (whole, rest) = text.as_chunks();
+    let mut last = [b' '; TOGETHER];
+    if let Some(start) = last.get_mut(..rest.len()) {
+        start.copy_from_slice(rest);
+    }
+    whole.iter().all(are_plain) && are_plain(&last)
+}
+
+/// Bytes that are looked at together.
+const TOGETHER: usize = 16;
+
 #[expect(
     clippy::needless_bitwise_bool,
-    reason = "without a branch, so that many bytes are looked at together"
+    reason = "without a branch, so that all are looked at together"
 )]
-fn is_plain(text: &[u8]) -> bool {
-    text.iter().fold(true, |plain, b| {
+fn are_plain(bytes: &[u8; TOGETHER]) -> bool {
+    bytes.iter().fold(true, |plain, b| {
         plain & matches!(b, b' '..=b'~') & (*b != b'"') & (*b != b'\\')
     })
 }

@@ -89,14 +89,16 @@ impl Refusals {
     pub fn add(&self, refusal: Refusal) {
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let total: usize = kinds.values().map(VecDeque::len).sum();
-        let kind = (refusal.route.clone(), refusal.reason);
-        if !make_room(kinds.entry(kind.clone()).or_default(), refusal.client) && total >= ALL {
-            // The largest kind gives a place.
-            if let Some(largest) = kinds.values_mut().max_by_key(|kept| kept.len()) {
-                largest.pop_front();
-            }
+        let kind = |refusal: &Refusal| (refusal.route.clone(), refusal.reason);
+        let kept = kinds.entry(kind(&refusal)).or_default();
+        if make_room(kept, refusal.client) || total < ALL {
+            return kept.push_back(refusal);
         }
-        kinds.entry(kind).or_default().push_back(refusal);
+        // The largest kind gives a place.
+        if let Some(largest) = kinds.values_mut().max_by_key(|kept| kept.len()) {
+            largest.pop_front();
+        }
+        kinds.entry(kind(&refusal)).or_default().push_back(refusal);
     }
 
     /// Adds what an examination found.
