@@ -164,6 +164,9 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [only] = slices {
+            return self.poll_write(context, only);
+        }
         let length = slices
             .iter()
             .fold(0_usize, |sum, slice| sum.saturating_add(slice.len()));

@@ -24,8 +24,8 @@ const DECISIVE: [&str; 4] = [
 pub(crate) fn require_unambiguous(parts: &Parts) -> Result<&str, Rejection> {
     let alias = |name: &HeaderName| {
         let name = name.as_str();
-        // What is no letter becomes `-`, and none of them begins with that.
-        matches!(name.as_bytes().first(), Some(b'c' | b'h' | b't'))
+        // As many letters, whatever they are: that is seen at once.
+        DECISIVE.iter().any(|decisive| decisive.len() == name.len())
             && !crate::headers::is_canonical(name)
             && DECISIVE.contains(&&*crate::headers::canonical(name))
     };
@@ -91,7 +91,10 @@ fn is_host(host: &str) -> bool {
                 None => (host, None),
             };
             let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-            let labels = !name.is_empty() && !name.starts_with('.') && !name.contains("..");
+            let empty = |pair: &[u8]| pair == b"..";
+            let labels = !name.is_empty()
+                && !name.starts_with('.')
+                && !name.as_bytes().windows(2).any(empty);
             (labels && name.bytes().all(plain), port)
         }
     };

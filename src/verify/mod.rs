@@ -154,10 +154,6 @@ enum Group<'p> {
 }
 
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives on the stack, once a request"
-)]
 enum Begun<'p> {
     ApiKey(&'p shared::ApiKey),
     HttpSignature(Box<http_signature::Begun>),
@@ -412,10 +408,6 @@ impl Step {
 }
 
 /// How far a step got on the head alone.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives on the stack, once a request"
-)]
 enum Progress<'p> {
     NeedsBody(Begun<'p>),
     Passed(Proof),

@@ -103,8 +103,9 @@ impl MacKey {
 /// A hash being computed, of whatever kind the prover wants.
 #[derive(Debug)]
 enum Running {
-    Hash(Hasher),
-    Mac(Mac),
+    // Boxed: they are large, and moved from step to step.
+    Hash(Box<Hasher>),
+    Mac(Box<Mac>),
     /// Ed25519 hashes the message twice, so it has to be whole.
     Whole(Vec<u8>),
 }
@@ -177,18 +178,18 @@ impl Signature {
             Prover::Digest {
                 hash,
                 secrets: None,
-            } => Some((Running::Hash(Hasher::new(*hash)), &[])),
+            } => Some((Running::Hash(Box::new(Hasher::new(*hash))), &[])),
             Prover::Digest {
                 hash,
                 secrets: Some(secrets),
             } => secrets
                 .candidates(now, key_id)
                 .next()
-                .map(|held| (Running::Hash(Hasher::new(*hash)), held.key.expose())),
+                .map(|held| (Running::Hash(Box::new(Hasher::new(*hash))), held.key.expose())),
             Prover::Hmac(keys) => keys
                 .candidates(now, key_id)
                 .next()
-                .map(|held| (Running::Mac(held.key.start()), held.key.secret.expose())),
+                .map(|held| (Running::Mac(Box::new(held.key.start())), held.key.secret.expose())),
             Prover::PublicKey { algorithm, .. } => Some((start(*algorithm), &[])),
         }
     }
@@ -283,7 +284,7 @@ impl Prover {
                 hash,
                 secrets: None,
             } => {
-                let hashed = message.hash(Running::Hash(Hasher::new(*hash)), &[])?;
+                let hashed = message.hash(|| Running::Hash(Box::new(Hasher::new(*hash))), &[])?;
                 if claim.matches(&hashed.finish()) {
                     return Ok(None);
                 }
@@ -294,7 +295,7 @@ impl Prover {
                 secrets: Some(secrets),
             } => {
                 for held in secrets.candidates(now, key_id) {
-                    let fresh = Running::Hash(Hasher::new(*hash));
+                    let fresh = || Running::Hash(Box::new(Hasher::new(*hash)));
                     if claim.matches(&message.hash(fresh, held.key.expose())?.finish()) {
                         return Ok(Some(held.name.clone()));
                     }
@@ -303,7 +304,7 @@ impl Prover {
             }
             Self::Hmac(keys) => {
                 for held in keys.candidates(now, key_id) {
-                    let fresh = Running::Mac(held.key.start());
+                    let fresh = || Running::Mac(Box::new(held.key.start()));
                     if claim.matches(&message.hash(fresh, held.key.secret.expose())?.finish()) {
                         return Ok(Some(held.name.clone()));
                     }
@@ -313,9 +314,9 @@ impl Prover {
             Self::PublicKey {
                 algorithm, keys, ..
             } => {
-                let material = match message.hash(start(*algorithm), &[])? {
+                let material = match message.hash(|| start(*algorithm), &[])? {
                     Running::Whole(message) => Some(Material::Message(message)),
-                    Running::Hash(hasher) => Material::digest(*algorithm, hasher),
+                    Running::Hash(hasher) => Material::digest(*algorithm, *hasher),
                     Running::Mac(_) => None,
                 };
                 let material = material.ok_or(Rejection::Internal)?;
@@ -347,7 +348,7 @@ fn public<'r>(
 fn start(algorithm: Algorithm) -> Running {
     algorithm.hash().map_or_else(
         || Running::Whole(Vec::new()),
-        |hash| Running::Hash(Hasher::new(hash)),
+        |hash| Running::Hash(Box::new(Hasher::new(hash))),
     )
 }
 
@@ -431,7 +432,11 @@ struct Message<'a> {
 }
 
 impl Message<'_> {
-    fn hash(&mut self, fresh: Running, secret: &[u8]) -> Result<Running, Rejection> {
+    fn hash(
+        &mut self,
+        fresh: impl FnOnce() -> Running,
+        secret: &[u8],
+    ) -> Result<Running, Rejection> {
         let context = Context {
             head: self.head,
             claim: self.claim,
@@ -443,7 +448,7 @@ impl Message<'_> {
             template.feed_after(at, &context, |bytes| running.update(bytes))?;
             return Ok(running);
         }
-        let mut running = fresh;
+        let mut running = fresh();
         template.feed(&context, |bytes| running.update(bytes))?;
         Ok(running)
     }
