@@ -343,7 +343,7 @@ fn record() -> Work {
     *request.headers_mut() = usual_headers();
     let (parts, ()) = request.into_parts();
     Box::new(move || {
-        let mut entry = Entry::new(&telemetry, &series, Moment::now());
+        let mut entry = Entry::new(&telemetry, &series, Moment::now(), Instant::now());
         entry.head(black_box(&parts));
         entry.client = Some((
             IpAddr::V4(Ipv4Addr::LOCALHOST),

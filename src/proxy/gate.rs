@@ -145,9 +145,9 @@ impl Gate {
         }
     }
 
-    /// Starts the record of a request.
-    pub(super) fn entry(&self, now: Moment) -> Entry<'_> {
-        Entry::new(&self.telemetry, &self.unrouted, now)
+    /// Starts the record of a request that came at this time, by both clocks.
+    pub(super) fn entry(&self, arrived: Moment, started: Instant) -> Entry<'_> {
+        Entry::new(&self.telemetry, &self.unrouted, arrived, started)
     }
 
     /// The route of a request, noted in its log entry.

@@ -68,17 +68,11 @@ pub(super) async fn answer(
             if let Some(answer) = handshakes.answer(head, Some(&whole.body), empty, false, now)? {
                 return Ok(Step::Answered(told(answer, entry)));
             }
-            Arriving {
-                begun: whole.body,
-                rest: None,
-            }
+            Arriving::of(whole.body, None)
         }
         Err(broken) => match (broken.rejection, broken.rest) {
             // Too long for a handshake, not for an event.
-            (Rejection::BodyTooLarge, rest) => Arriving {
-                begun: broken.body,
-                rest,
-            },
+            (Rejection::BodyTooLarge, rest) => Arriving::of(broken.body, rest),
             (rejection, _) => return Err(rejection),
         },
     };

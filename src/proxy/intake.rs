@@ -11,7 +11,8 @@ use hyper::body::{Body as _, Incoming};
 
 use crate::budget::{Budget, Reserved};
 use crate::rejection::Rejection;
-use crate::verify::Body;
+use crate::telemetry::Entry;
+use crate::verify::{Body, Moment};
 
 /// A body being gathered.
 ///
@@ -72,9 +73,64 @@ pub struct Arriving {
     pub(super) begun: Body,
     /// `None` when nothing is.
     pub(super) rest: Option<Incoming>,
+    /// When its request came, where that is longer ago than it takes to look.
+    pub(super) since: Option<Arrival>,
+    /// Why it was given up: what is here is not all of it, and nothing may be made of it.
+    pub(super) broken: Option<Rejection>,
+}
+
+/// When a request came: the time that decides, and the clock that measures.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    pub(super) moment: Moment,
+    pub(super) instant: Instant,
+}
+
+impl Arrival {
+    /// This very moment.
+    pub fn now() -> Self {
+        Self {
+            moment: Moment::now(),
+            instant: Instant::now(),
+        }
+    }
 }
 
 impl Arriving {
+    /// What is here, and what is still to come.
+    pub(super) const fn of(begun: Body, rest: Option<Incoming>) -> Self {
+        Self {
+            begun,
+            rest,
+            since: None,
+            broken: None,
+        }
+    }
+
+    /// A body that was read before it is looked at, of a request that came at `since`: to its end, or
+    /// to where it was given up.
+    pub fn gathered(bytes: Bytes, since: Arrival, broken: Option<Rejection>) -> Self {
+        Self {
+            since: Some(since),
+            broken,
+            ..Self::from(bytes)
+        }
+    }
+
+    /// The same, if it was not given up.
+    pub(super) fn unbroken(self, entry: &mut Entry<'_>) -> Result<Self, Rejection> {
+        let Some(rejection) = self.broken else {
+            return Ok(self);
+        };
+        entry.body_bytes = self.begun.len();
+        Err(rejection)
+    }
+
+    /// Whether it was given up.
+    pub const fn is_broken(&self) -> bool {
+        self.broken.is_some()
+    }
+
     /// Its length, where that is known; one that no number holds is the largest.
     pub(super) fn length(&self) -> Option<usize> {
         let rest = match &self.rest {
@@ -94,16 +150,13 @@ impl From<Bytes> for Arriving {
         } else {
             bytes.into()
         };
-        Self { begun, rest: None }
+        Self::of(begun, None)
     }
 }
 
 impl From<Incoming> for Arriving {
     fn from(incoming: Incoming) -> Self {
-        Self {
-            begun: Body::default(),
-            rest: Some(incoming),
-        }
+        Self::of(Body::default(), Some(incoming))
     }
 }
 
@@ -193,10 +246,13 @@ pub(super) async fn read(
 ) -> Result<Whole, Broken> {
     let announced = arriving.length();
     let (begun, mut incoming) = match arriving {
-        Arriving { begun, rest: None } => return whole(begun, limit, budget, hash),
+        Arriving {
+            begun, rest: None, ..
+        } => return whole(begun, limit, budget, hash),
         Arriving {
             begun,
             rest: Some(incoming),
+            ..
         } => (begun, incoming),
     };
     let mut body = Gathering {

@@ -14,6 +14,7 @@ mod rate;
 mod study;
 mod upgrade;
 mod verdict;
+mod wanted;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,7 +25,8 @@ use hyper::Response;
 
 pub use answer::{ResponseBody, respond};
 pub use gate::{Gate, Slot};
-pub use intake::Arriving;
+pub use intake::{Arrival, Arriving};
+pub use wanted::is_wanted;
 pub use study::Student;
 
 use self::once::Turn;
@@ -79,6 +81,7 @@ async fn handle<'g>(
     let route = gate
         .find(host, parts, entry)
         .inspect_err(|_| *case = study(None, None))?; // 3
+    let arriving = arriving.unbroken(entry)?; // 7, of a body that was read before it was looked at
     let head = Head {
         method: parts.method.as_str(),
         path: parts.uri.path(),

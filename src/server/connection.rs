@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use http::request::Parts;
 use http::{Request, Response};
 use tokio::io::AsyncReadExt as _;
 use tokio_rustls::TlsAcceptor;
@@ -13,7 +14,7 @@ use super::{LINGER, Phase, Shared, certificate, http1, http2};
 use crate::address::ClientSource;
 use crate::address::proxy_protocol::{MAX_HEADER, Parsed, parse};
 use crate::budget::Reserved;
-use crate::proxy::{Arriving, Gate, Peer, ResponseBody, respond};
+use crate::proxy::{Arrival, Arriving, Gate, Peer, ResponseBody, is_wanted, respond};
 use crate::socket::Socket;
 use crate::upstream::Pool;
 
@@ -142,6 +143,11 @@ impl Session {
     /// Leave to gather so many bytes of a request before it is looked at.
     pub(super) fn gathering(&self, bytes: usize) -> Option<Reserved> {
         self.shared.gathered.reserve(bytes)
+    }
+
+    /// Whether a body so long is worth reading before its request, which came at `now`, is looked at.
+    pub(super) fn wants(&self, gate: &Gate, parts: &Parts, length: usize, now: Arrival) -> bool {
+        is_wanted(gate, &self.peer, parts, length, now)
     }
 
     /// Whether the process was told to stop.

@@ -77,12 +77,17 @@ pub struct Entry<'g> {
 }
 
 impl<'g> Entry<'g> {
-    /// Starts the record of a request that has just arrived, with an id of its own. An id that the
-    /// client sent is not believed.
-    pub fn new(telemetry: &'g Telemetry, series: &'g Series, arrived: Timestamp) -> Self {
+    /// Starts the record of a request that arrived at this time, by both clocks, with an id of its
+    /// own. An id that the client sent is not believed.
+    pub fn new(
+        telemetry: &'g Telemetry,
+        series: &'g Series,
+        arrived: Timestamp,
+        started: Instant,
+    ) -> Self {
         Self {
             telemetry,
-            started: Instant::now(),
+            started,
             arrived,
             request_id: request_id(arrived),
             head: None,
@@ -207,12 +212,10 @@ impl<'g> Entry<'g> {
             }
             if let Some((method, uri, agent)) = &self.head {
                 line.field(name!("method"), method.as_str());
-                line.field(
-                    name!("path"),
-                    uri.path().get(..PATH_LENGTH).unwrap_or(uri.path()),
-                );
+                line.field(name!("path"), cut(uri.path(), PATH_LENGTH));
                 if let Some(agent) = agent {
-                    write_agent(line, agent);
+                    let agent = String::from_utf8_lossy(agent.as_bytes());
+                    line.field(name!("user_agent"), cut(&agent, USER_AGENT_LENGTH));
                 }
             }
             line.number(name!("status"), status);
@@ -308,10 +311,10 @@ impl<'g> Entry<'g> {
     fn keep(&self, now: Timestamp, status: u16, outcome: Outcome, reason: Rejection) {
         let (method, path, user_agent) = match &self.head {
             Some((method, uri, agent)) => {
-                let path = uri.path().chars().take(PATH_LENGTH).collect();
+                let path = cut(uri.path(), PATH_LENGTH).to_owned();
                 let agent = agent.as_ref().map(|agent| {
                     let agent = String::from_utf8_lossy(agent.as_bytes());
-                    agent.chars().take(USER_AGENT_LENGTH).collect()
+                    cut(&agent, USER_AGENT_LENGTH).to_owned()
                 });
                 (method.as_str().to_owned(), path, agent)
             }
@@ -337,15 +340,14 @@ impl<'g> Entry<'g> {
     }
 }
 
-/// Adds the caller's name for itself, cut between characters.
-fn write_agent(line: &mut Line<'_>, agent: &HeaderValue) {
-    if let Ok(agent) = agent.to_str() {
-        let cut = agent.get(..USER_AGENT_LENGTH).unwrap_or(agent);
-        return line.field(name!("user_agent"), cut);
+/// The first characters of `text`, so many at most.
+fn cut(text: &str, most: usize) -> &str {
+    // Most texts have no more bytes than that.
+    if text.len() <= most {
+        return text;
     }
-    let agent = String::from_utf8_lossy(agent.as_bytes());
-    let cut: String = agent.chars().take(USER_AGENT_LENGTH).collect();
-    line.field(name!("user_agent"), &cut);
+    let end = text.char_indices().nth(most).map_or(text.len(), |(at, _)| at);
+    text.get(..end).unwrap_or(text)
 }
 
 impl Drop for Entry<'_> {

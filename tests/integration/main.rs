@@ -44,6 +44,8 @@ mod fuzzed;
 mod handshake;
 /// What the app receives besides the body, and what nobody can make it receive.
 mod headers;
+/// Bodies that are read straight into the place where they stay.
+mod large;
 /// No secret in a log, an answer, a metric or a command's output.
 mod leak;
 /// Sizes, times, rates and budgets.

@@ -46,7 +46,7 @@ pub fn take(read: &mut Bytes, limits: &Limits) -> Found {
 }
 
 /// The request, how long its head is, and how long its body will be.
-fn begun(read: &Bytes, limits: &Limits) -> Option<(Request<()>, usize, usize)> {
+pub(super) fn begun(read: &Bytes, limits: &Limits) -> Option<(Request<()>, usize, usize)> {
     if !read.starts_with(b"POST /") {
         return None;
     }

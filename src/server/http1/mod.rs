@@ -6,6 +6,7 @@
 mod beside;
 mod general;
 pub mod head;
+mod large;
 mod prompt;
 mod reply;
 mod watched;

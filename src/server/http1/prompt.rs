@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use super::beside::{Said, beside};
 use super::head::{self, Found};
 use super::watched::Watched;
-use super::{After, READ_SIZE, reply};
+use super::{After, READ_SIZE, large, reply};
 use crate::budget::Reserved;
 use crate::proxy::Arriving;
 use crate::server::connection::Session;
@@ -94,17 +94,25 @@ where
             }
             found = head::take(&mut read, &limits);
         }
-        let Found::Whole(request) = found else {
+        let request = match found {
+            Found::Whole(request) => Some(request.map(Arriving::from)),
+            Found::Begun(missing) if read.len().saturating_add(missing) > LARGEST => {
+                // Boxed: few requests need the room for it.
+                Box::pin(large::take(session, &limits, &mut stream.io, &mut read)).await
+            }
+            Found::Begun(_) | Found::Other => None,
+        };
+        let Some(request) = request else {
             stream.prefix = read;
             return ControlFlow::Continue(stream);
         };
         // From here on the budget counts it.
         (stream.awaited, stream.leave) = (None, None);
         answered = answered.wrapping_add(1);
-        let request = request.map(Arriving::from);
+        let broken = request.body().is_broken();
         // Boxed: it is large, and would be moved around before it begins.
         let response = Box::pin(session.respond(request, |response| response)).await;
-        let last = session.is_draining();
+        let last = broken || session.is_draining();
         match reply::send(&mut stream.io, &mut out, response, last, app_timeout).await {
             Ok(reply::Then::Stays) => {}
             Ok(reply::Then::Closes) => return ControlFlow::Break(After::Answered(stream)),

@@ -1,0 +1,61 @@
+//! Bodies that are too large to be gathered on trust. What their heads tell is looked at first; then
+//! each is read straight into the place where it stays, as much at once as is there. By hyper it would
+//! come in pieces, and be copied.
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use http::Request;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use super::head;
+use crate::config::Limits;
+use crate::proxy::{Arrival, Arriving};
+use crate::rejection::Rejection;
+use crate::server::connection::Session;
+
+/// Larger ones are hyper's: one in one piece is also hashed in one go, and so long, a millisecond and a
+/// half, everybody else waits.
+const LARGEST: usize = 2 << 20;
+
+/// Takes the request that begins with `read`, with its body; `None` where it is none of these, and
+/// nothing was taken.
+pub(super) async fn take<S: AsyncRead + Unpin>(
+    session: &Session,
+    limits: &Limits,
+    io: &mut S,
+    read: &mut Bytes,
+) -> Option<Request<Arriving>> {
+    let since = Arrival::now();
+    let (request, ahead, length) = head::begun(read, limits)?;
+    let gate = session.gate();
+    let (parts, ()) = request.into_parts();
+    if length > LARGEST || !session.wants(&gate, &parts, length, since) {
+        return None;
+    }
+    let wanted = ahead.checked_add(length)?;
+    let mut all = BytesMut::with_capacity(wanted);
+    all.extend_from_slice(read);
+    *read = Bytes::new();
+    // Only what has arrived counts: an announcement costs its sender nothing.
+    let mut reserved = gate.buffered.empty();
+    let reading = async {
+        while all.len() < wanted {
+            match io.read_buf(&mut all).await {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return Some(Rejection::BodyIncomplete),
+            }
+            if !reserved.grow_to(all.len()) {
+                return Some(Rejection::Overloaded);
+            }
+        }
+        None
+    };
+    let broken = match tokio::time::timeout(limits.body_timeout, reading).await {
+        Ok(broken) => broken,
+        Err(_) => Some(Rejection::BodyTimeout),
+    };
+    // What is more begins the next request.
+    *read = all.split_off(wanted.min(all.len())).freeze();
+    all.advance(ahead);
+    let body = Arriving::gathered(all.freeze(), since, broken);
+    Some(Request::from_parts(parts, body))
+}
