@@ -233,9 +233,7 @@ pub fn strip_outbound(headers: &mut HeaderMap) {
     }
     // The length of the answer stays: it tells a HEAD or a streamed body apart.
     remove_where(headers, |name| {
-        *name != CONTENT_LENGTH
-            && !is_harmless(name.as_str())
-            && is_hop(&canonical(name.as_str()))
+        *name != CONTENT_LENGTH && !is_harmless(name.as_str()) && is_hop(&canonical(name.as_str()))
     });
 }
 

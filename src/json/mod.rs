@@ -18,5 +18,5 @@ mod model;
 pub use elements::elements;
 pub use members::Members;
 pub use pointer::{Pointer, PointerError};
-use select::{text, unescaped};
 pub use select::{Document, Found, NotJson, Selection, Value};
+use select::{text, unescaped};

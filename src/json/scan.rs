@@ -18,22 +18,26 @@ pub(super) struct Scanner<'a> {
     text: &'a [u8],
     /// What was not passed yet: the end of `text`.
     rest: &'a [u8],
-    foreign: bool,
+    /// All bits that were set in what stands between quotes.
+    bits: u64,
 }
+
+/// The high bit of each byte.
+const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
 
 impl<'a> Scanner<'a> {
     pub(super) const fn new(text: &'a [u8]) -> Self {
         Self {
             text,
             rest: text,
-            foreign: false,
+            bits: 0,
         }
     }
 
     /// Whether a byte that is not ASCII may have been passed. If none was, all of it is UTF-8, which
     /// need not be found out in a pass of its own.
     pub(super) const fn may_be_foreign(&self) -> bool {
-        self.foreign
+        self.bits & HIGH != 0
     }
 
     /// Where it stands, in bytes.
@@ -242,7 +246,6 @@ impl<'a> Scanner<'a> {
     /// backslash and what RFC 8259 §7 forbids. Eight bytes at a time.
     fn plain(&mut self, mut rest: &'a [u8]) -> &'a [u8] {
         const ONES: u64 = u64::from_ne_bytes([1; 8]);
-        const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
         // The high bit of each byte that is 0; above the first such byte it may be wrong.
         let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
         for _ in 0..SHORT {
@@ -250,7 +253,7 @@ impl<'a> Scanner<'a> {
                 return self.last(rest);
             };
             let word = u64::from_le_bytes(*word);
-            self.foreign |= word & HIGH != 0;
+            self.bits |= word;
             let quote = zeros(word ^ (ONES * u64::from(b'"')));
             let slash = zeros(word ^ (ONES * u64::from(b'\\')));
             let control = word.wrapping_sub(ONES * 0x20) & !word;
@@ -277,7 +280,7 @@ impl<'a> Scanner<'a> {
             if ends != 0 {
                 break;
             }
-            self.foreign |= !bits.is_ascii();
+            self.bits |= u64::from(bits);
             rest = after;
         }
         // It ends in these, or there are few.
@@ -286,11 +289,11 @@ impl<'a> Scanner<'a> {
 
     fn last(&mut self, rest: &'a [u8]) -> &'a [u8] {
         let plain = |byte: &&u8| !matches!(byte, b'"' | b'\\' | 0..0x20);
-        let passed = rest.iter().take_while(plain);
-        let (count, foreign) = passed.fold((0_usize, false), |(count, foreign), byte| {
-            (count.saturating_add(1), foreign | !byte.is_ascii())
-        });
-        self.foreign |= foreign;
+        let mut count = 0_usize;
+        for byte in rest.iter().take_while(plain) {
+            self.bits |= u64::from(*byte);
+            count = count.saturating_add(1);
+        }
         from(rest, count)
     }
 }

@@ -159,7 +159,9 @@ impl<'de> Reading<'de> {
         Ok(match first {
             b'n' => None,
             b'{' | b'[' => Some(Value::NotScalar),
-            _ => Some(Value::Text(Cow::Borrowed(text(self.scanner.since(start)?)?))),
+            _ => Some(Value::Text(Cow::Borrowed(text(
+                self.scanner.since(start)?,
+            )?))),
         })
     }
 

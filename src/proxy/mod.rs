@@ -26,8 +26,8 @@ use hyper::Response;
 pub use answer::{ResponseBody, respond};
 pub use gate::{Gate, Slot};
 pub use intake::{Arrival, Arriving};
-pub use wanted::is_wanted;
 pub use study::Student;
+pub use wanted::is_wanted;
 
 use self::once::Turn;
 use self::permit::{Ground, Permit};

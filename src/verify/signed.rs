@@ -182,14 +182,18 @@ impl Signature {
             Prover::Digest {
                 hash,
                 secrets: Some(secrets),
-            } => secrets
-                .candidates(now, key_id)
-                .next()
-                .map(|held| (Running::Hash(Box::new(Hasher::new(*hash))), held.key.expose())),
-            Prover::Hmac(keys) => keys
-                .candidates(now, key_id)
-                .next()
-                .map(|held| (Running::Mac(Box::new(held.key.start())), held.key.secret.expose())),
+            } => secrets.candidates(now, key_id).next().map(|held| {
+                (
+                    Running::Hash(Box::new(Hasher::new(*hash))),
+                    held.key.expose(),
+                )
+            }),
+            Prover::Hmac(keys) => keys.candidates(now, key_id).next().map(|held| {
+                (
+                    Running::Mac(Box::new(held.key.start())),
+                    held.key.secret.expose(),
+                )
+            }),
             Prover::PublicKey { algorithm, .. } => Some((start(*algorithm), &[])),
         }
     }

@@ -121,7 +121,7 @@ fn what_the_head_tells_is_looked_at_before_a_byte_is_waited_for() {
         ),
         (
             "encoded",
-            announced(head.clone().header("Content-Encoding", "gzip"), LARGE),
+            announced(head.header("Content-Encoding", "gzip"), LARGE),
             415,
             "body_encoded",
         ),
@@ -197,7 +197,10 @@ fn all_together_are_bounded() {
         for _ in 0..3 {
             let mut other = gate.connect();
             let over = other.send(&bytes).answer().expect("an answer");
-            assert_eq!((over.status, over.header("connection")), (503, Some("close")));
+            assert_eq!(
+                (over.status, over.header("connection")),
+                (503, Some("close"))
+            );
             gate.expect_problem("too much", &over, "overloaded");
             assert!(other.hangs_up());
         }
