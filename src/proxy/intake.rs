@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
+use super::Slot;
 use crate::budget::{Budget, Reserved};
 use crate::rejection::Rejection;
 use crate::telemetry::Entry;
@@ -77,6 +78,25 @@ pub struct Arriving {
     pub(super) since: Option<Arrival>,
     /// Why it was given up: what is here is not all of it, and nothing may be made of it.
     pub(super) broken: Option<Rejection>,
+    /// Its place among the requests at once, where it has one already.
+    slot: Option<Slot>,
+    /// The share of the budget that what is here holds already.
+    reserved: Option<Reserved>,
+}
+
+/// What was read of a body before its request is looked at.
+#[derive(Debug)]
+pub struct Gathered {
+    /// All of it, or as much as came before it was given up.
+    pub bytes: Bytes,
+    /// Why it was given up.
+    pub broken: Option<Rejection>,
+    /// When its request came.
+    pub since: Arrival,
+    /// Its place among the requests at once.
+    pub slot: Slot,
+    /// Its share of the budget of bodies.
+    pub reserved: Reserved,
 }
 
 /// When a request came: the time that decides, and the clock that measures.
@@ -104,23 +124,19 @@ impl Arriving {
             rest,
             since: None,
             broken: None,
+            slot: None,
+            reserved: None,
         }
     }
 
-    /// A body that was read before it is looked at, of a request that came at `since`: to its end, or
-    /// to where it was given up.
-    pub fn gathered(bytes: Bytes, since: Arrival, broken: Option<Rejection>) -> Self {
-        Self {
-            since: Some(since),
-            broken,
-            ..Self::from(bytes)
-        }
-    }
-
-    /// The same, if it was not given up.
-    pub(super) fn unbroken(self, entry: &mut Entry<'_>) -> Result<Self, Rejection> {
+    /// The same, if it was not given up, and the place of its request.
+    pub(super) fn unbroken(
+        mut self,
+        entry: &mut Entry<'_>,
+    ) -> Result<(Self, Option<Slot>), Rejection> {
         let Some(rejection) = self.broken else {
-            return Ok(self);
+            let slot = self.slot.take();
+            return Ok((self, slot));
         };
         entry.body_bytes = self.begun.len();
         Err(rejection)
@@ -151,6 +167,18 @@ impl From<Bytes> for Arriving {
             bytes.into()
         };
         Self::of(begun, None)
+    }
+}
+
+impl From<Gathered> for Arriving {
+    fn from(gathered: Gathered) -> Self {
+        Self {
+            since: Some(gathered.since),
+            broken: gathered.broken,
+            slot: Some(gathered.slot),
+            reserved: Some(gathered.reserved),
+            ..Self::from(gathered.bytes)
+        }
     }
 }
 
@@ -210,12 +238,13 @@ async fn within<T>(time: Time, reading: impl Future<Output = T>) -> Option<T> {
 
 /// Takes a body of at most `limit` bytes that is here, giving each piece to `hash`.
 pub(super) fn whole(
-    body: Body,
+    arriving: Arriving,
     limit: usize,
     budget: &Budget,
     mut hash: impl FnMut(&[u8]),
 ) -> Result<Whole, Broken> {
-    let mut reserved = budget.empty();
+    let body = arriving.begun;
+    let mut reserved = arriving.reserved.unwrap_or_else(|| budget.empty());
     let rejection = if body.len() > limit {
         Rejection::BodyTooLarge
     } else if reserved.grow_to(body.len()) {
@@ -246,9 +275,7 @@ pub(super) async fn read(
 ) -> Result<Whole, Broken> {
     let announced = arriving.length();
     let (begun, mut incoming) = match arriving {
-        Arriving {
-            begun, rest: None, ..
-        } => return whole(begun, limit, budget, hash),
+        arriving @ Arriving { rest: None, .. } => return whole(arriving, limit, budget, hash),
         Arriving {
             begun,
             rest: Some(incoming),

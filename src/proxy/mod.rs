@@ -25,9 +25,9 @@ use hyper::Response;
 
 pub use answer::{ResponseBody, respond};
 pub use gate::{Gate, Slot};
-pub use intake::{Arrival, Arriving};
+pub use intake::{Arrival, Arriving, Gathered};
 pub use study::Student;
-pub use wanted::is_wanted;
+pub use wanted::wanted;
 
 use self::once::Turn;
 use self::permit::{Ground, Permit};
@@ -81,7 +81,7 @@ async fn handle<'g>(
     let route = gate
         .find(host, parts, entry)
         .inspect_err(|_| *case = study(None, None))?; // 3
-    let arriving = arriving.unbroken(entry)?; // 7, of a body that was read before it was looked at
+    let (arriving, slot) = arriving.unbroken(entry)?; // 7, of a body that was read before it was looked at
     let head = Head {
         method: parts.method.as_str(),
         path: parts.uri.path(),
@@ -89,7 +89,7 @@ async fn handle<'g>(
         headers: &parts.headers,
     };
     let (arriving, slot) = match &route.handshakes {
-        None => (arriving, None),
+        None => (arriving, slot),
         Some(handshakes) => {
             let asked = (route, &**handshakes);
             let seen = (&parts.method, &head);

@@ -65,7 +65,7 @@ impl<'a> Hearing<'a> {
         let Self { gate, route, .. } = self;
         let pending = &mut self.pending;
         let hash = |chunk: &[u8]| pending.update(chunk);
-        let whole = intake::whole(arriving.begun, route.body_limit, &gate.buffered, hash)
+        let whole = intake::whole(arriving, route.body_limit, &gate.buffered, hash)
             .inspect_err(|_| entry.verify = self.since.elapsed())?; // 7
         self.judge(whole, entry)
     }

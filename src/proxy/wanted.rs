@@ -2,23 +2,30 @@
 
 use http::request::Parts;
 
-use super::{Admitted, Arrival, Gate, Peer, admit, framing};
+use super::{Admitted, Arrival, Gate, Peer, Slot, admit, framing, panic};
 use crate::rejection::Rejection;
 use crate::verify::{Caller, Head};
 
-/// Whether a request with this head passes everything up to its body, and may have one so long.
+/// The place among the requests at once, if a request with this head passes everything up to its
+/// body, and may have one so long.
 ///
-/// Nothing is decided by it: where the answer is no, or all of it is here, the request goes down the
-/// whole line. A route that counts its requests, or answers some of them itself, is not asked: there
-/// the body comes after that.
-pub fn is_wanted(gate: &Gate, peer: &Peer, parts: &Parts, length: usize, now: Arrival) -> bool {
-    let admitted = || -> Result<bool, Rejection> {
+/// Nothing is decided by it: where there is none, or all of the body is here, the request goes down
+/// the whole line, and what its head tells is verified once more. A route that counts its requests,
+/// or answers some of them itself, is not asked: there the body comes after that.
+pub fn wanted(
+    gate: &Gate,
+    peer: &Peer,
+    parts: &Parts,
+    length: usize,
+    now: Arrival,
+) -> Option<Slot> {
+    let admitted = || -> Result<Option<Slot>, Rejection> {
         let host = framing::require_unambiguous(parts)?;
         let client = gate.trust.client(peer.address, &parts.headers)?;
         let found = gate.routes.find(host, parts.uri.path(), &parts.method);
         let route = found.map_err(|(rejection, _)| rejection)?;
         if route.handshakes.is_some() || route.rate.is_some() || length > route.body_limit {
-            return Ok(false);
+            return Ok(None);
         }
         let caller = Caller {
             address: client,
@@ -30,8 +37,11 @@ pub fn is_wanted(gate: &Gate, peer: &Peer, parts: &Parts, length: usize, now: Ar
             query: parts.uri.query(),
             headers: &parts.headers,
         };
-        let admitted = admit(route, caller, &head, now.moment)?;
-        Ok(matches!(admitted, Admitted::Pending(_)))
+        match admit(route, caller, &head, now.moment)? {
+            Admitted::Pending(_) => gate.enter(route, client).map(Some),
+            Admitted::Refused(_) | Admitted::Unverified => Ok(None),
+        }
     };
-    admitted().unwrap_or(false)
+    // What panics here does so once more on the line, where it is an answer.
+    panic::sound(admitted)?.ok()?
 }

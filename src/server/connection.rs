@@ -14,7 +14,7 @@ use super::{LINGER, Phase, Shared, certificate, http1, http2};
 use crate::address::ClientSource;
 use crate::address::proxy_protocol::{MAX_HEADER, Parsed, parse};
 use crate::budget::Reserved;
-use crate::proxy::{Arrival, Arriving, Gate, Peer, ResponseBody, is_wanted, respond};
+use crate::proxy::{Arrival, Arriving, Gate, Peer, ResponseBody, Slot, respond, wanted};
 use crate::socket::Socket;
 use crate::upstream::Pool;
 
@@ -145,9 +145,16 @@ impl Session {
         self.shared.gathered.reserve(bytes)
     }
 
-    /// Whether a body so long is worth reading before its request, which came at `now`, is looked at.
-    pub(super) fn wants(&self, gate: &Gate, parts: &Parts, length: usize, now: Arrival) -> bool {
-        is_wanted(gate, &self.peer, parts, length, now)
+    /// The place of a request that came at `now`, if a body so long is worth reading before the
+    /// request is looked at.
+    pub(super) fn wanted(
+        &self,
+        gate: &Gate,
+        parts: &Parts,
+        length: usize,
+        now: Arrival,
+    ) -> Option<Slot> {
+        wanted(gate, &self.peer, parts, length, now)
     }
 
     /// Whether the process was told to stop.

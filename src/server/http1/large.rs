@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::head;
 use crate::config::Limits;
-use crate::proxy::{Arrival, Arriving};
+use crate::proxy::{Arrival, Arriving, Gathered};
 use crate::rejection::Rejection;
 use crate::server::connection::Session;
 
@@ -28,10 +28,8 @@ pub(super) async fn take<S: AsyncRead + Unpin>(
     let (request, ahead, length) = head::begun(read, limits)?;
     let gate = session.gate();
     let (parts, ()) = request.into_parts();
-    if length > LARGEST || !session.wants(&gate, &parts, length, since) {
-        return None;
-    }
-    let wanted = ahead.checked_add(length)?;
+    let wanted = ahead.checked_add(length).filter(|_| length <= LARGEST)?;
+    let slot = session.wanted(&gate, &parts, length, since)?;
     let mut all = BytesMut::with_capacity(wanted);
     all.extend_from_slice(read);
     *read = Bytes::new();
@@ -43,19 +41,28 @@ pub(super) async fn take<S: AsyncRead + Unpin>(
                 Ok(1..) => {}
                 Ok(0) | Err(_) => return Some(Rejection::BodyIncomplete),
             }
-            if !reserved.grow_to(all.len()) {
+            if !reserved.grow_to(all.len().saturating_sub(ahead)) {
                 return Some(Rejection::Overloaded);
             }
         }
         None
     };
-    let broken = match tokio::time::timeout(limits.body_timeout, reading).await {
+    let broken = match tokio::time::timeout(gate.limits.body_timeout, reading).await {
         Ok(broken) => broken,
         Err(_) => Some(Rejection::BodyTimeout),
     };
-    // What is more begins the next request.
-    *read = all.split_off(wanted.min(all.len())).freeze();
+    if all.len() > wanted {
+        // What is more begins the next request. Copied: it would hold the body, which is counted no
+        // longer than it has to be.
+        *read = Bytes::copy_from_slice(&all.split_off(wanted));
+    }
     all.advance(ahead);
-    let body = Arriving::gathered(all.freeze(), since, broken);
-    Some(Request::from_parts(parts, body))
+    let body = Gathered {
+        bytes: all.freeze(),
+        broken,
+        since,
+        slot,
+        reserved,
+    };
+    Some(Request::from_parts(parts, body.into()))
 }
