@@ -212,6 +212,38 @@ fn all_together_are_bounded() {
     }
 }
 
+/// A budget as large as one body is enough for it.
+#[test]
+fn the_head_is_no_part_of_the_budget() {
+    let app = Upstream::recording();
+    let gate = start(&app, "body = 300000\nbuffered = 300000", "");
+    gate.passes("all there is", &signed(300_000));
+    gate.passes("once more", &signed(300_000));
+}
+
+/// Where there is no place nothing is read, and a body that arrives has one.
+#[test]
+fn a_body_is_read_where_there_is_a_place_for_it() {
+    let app = Upstream::recording();
+    let gate = start(&app, "in_flight = 1\nbody_timeout = \"60s\"", "");
+    let bytes = signed(LARGE).to_bytes();
+    let half = bytes.len() - 1000;
+    let mut first = gate.connect();
+    first.send(&bytes[..half]);
+    let under_way = "gatepost_inflight_requests{route=\"/hook\"} 1";
+    let started = Instant::now();
+    while !gate.health("/metrics").text().contains(under_way) {
+        assert!(started.elapsed() < Duration::from_secs(20));
+    }
+    let response = gate.connect().send(&bytes[..200]).answer();
+    let response = response.expect("an answer");
+    assert_eq!(response.status, 503);
+    gate.expect_problem("no place", &response, "overloaded");
+    first.send(&bytes[half..]);
+    assert_eq!(first.answer().expect("an answer").status, 200);
+    gate.passes("a place again", &signed(LARGE));
+}
+
 /// A request is as old as its head, however long its body takes.
 #[test]
 fn the_head_tells_when_a_request_came() {

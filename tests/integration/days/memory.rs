@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{MEBIBYTE, alone, good, mib, resident, setup, until, valid_request_takes};
-use crate::harness::{Client, Response, Upstream};
+use crate::harness::upstream::reply;
+use crate::harness::{Answer, Client, Response, Upstream};
 
 /// A client that has sent all of a body but its last byte.
 fn stuck(client: &mut Client, bytes: &[u8]) {
@@ -114,6 +115,35 @@ fn bodies_that_are_held_cost_their_size_once() {
         "{}",
         mib(full - idle)
     );
+}
+
+/// What a request held is gone once the app has it, however long its answer takes.
+#[test]
+fn a_body_is_not_held_while_its_answer_is_on_its_way() {
+    const COUNT: usize = 64;
+    let _alone = alone();
+    let long = "x".repeat(16 * MEBIBYTE);
+    let app = Upstream::answering(move |request| {
+        let text = if request.body.len() < MEBIBYTE {
+            "ok"
+        } else {
+            &*long
+        };
+        Answer::Keep(reply("200 OK", text))
+    });
+    let gate = setup(&app, "").start();
+    valid_request_takes(&gate);
+    let idle = resident(&gate);
+    let bytes = good(vec![b'x'; MEBIBYTE]).to_bytes();
+    let mut clients: Vec<Client> = (0..COUNT).map(|_| gate.connect()).collect();
+    for client in &mut clients {
+        client.send(&bytes);
+        assert_eq!(client.head().expect("an answer").status, 200);
+    }
+    // Each has some of a long answer, and nobody reads it.
+    until("the bodies are gone", || {
+        resident(&gate) < idle + COUNT * MEBIBYTE / 3
+    });
 }
 
 #[test]
