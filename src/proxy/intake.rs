@@ -81,7 +81,7 @@ pub struct Arriving {
     /// Its place among the requests at once, where it has one already.
     slot: Option<Slot>,
     /// The share of the budget that what is here holds already.
-    reserved: Option<Reserved>,
+    pub(super) reserved: Option<Reserved>,
 }
 
 /// What was read of a body before its request is looked at.

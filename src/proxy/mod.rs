@@ -91,6 +91,7 @@ async fn handle<'g>(
     let (arriving, slot) = match &route.handshakes {
         None => (arriving, slot),
         Some(handshakes) => {
+            drop(slot); // Of another configuration: this one's handshakes take their own.
             let asked = (route, &**handshakes);
             let seen = (&parts.method, &head);
             let answer = handshake::answer(gate, asked, client, seen, arriving, now, entry);

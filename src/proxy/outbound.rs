@@ -96,9 +96,12 @@ pub(super) fn outbound(
         Ground::Observed(refused) => {
             let reason = HeaderValue::from_static(refused.rejection.code());
             head.line(&names.observed, &reason);
-            unproven(gate, refused.body, refused.rest)?
+            unproven(gate.buffered.empty(), refused.body, refused.rest)?
         }
-        Ground::Passthrough(arriving) => unproven(gate, arriving.begun, arriving.rest)?,
+        Ground::Passthrough(arriving) => {
+            let reserved = arriving.reserved.unwrap_or_else(|| gate.buffered.empty());
+            unproven(reserved, arriving.begun, arriving.rest)?
+        }
     };
     let outbound = Outbound {
         reserved,
@@ -110,11 +113,10 @@ pub(super) fn outbound(
 
 /// A body that goes on although nothing proved it. What is here of it counts as every other does.
 fn unproven(
-    gate: &Gate,
+    mut reserved: Reserved,
     begun: Body,
     rest: Option<Incoming>,
 ) -> Result<(Outgoing, Option<Reserved>), Rejection> {
-    let mut reserved = gate.buffered.empty();
     if !reserved.grow_to(begun.len()) {
         return Err(Rejection::Overloaded);
     }

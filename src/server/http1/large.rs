@@ -36,16 +36,18 @@ pub(super) async fn take<S: AsyncRead + Unpin>(
     // Only what has arrived counts: an announcement costs its sender nothing.
     let mut reserved = gate.buffered.empty();
     let reading = async {
-        while all.len() < wanted {
+        loop {
+            if !reserved.grow_to(all.len().saturating_sub(ahead)) {
+                return Some(Rejection::Overloaded);
+            }
+            if all.len() >= wanted {
+                return None;
+            }
             match io.read_buf(&mut all).await {
                 Ok(1..) => {}
                 Ok(0) | Err(_) => return Some(Rejection::BodyIncomplete),
             }
-            if !reserved.grow_to(all.len().saturating_sub(ahead)) {
-                return Some(Rejection::Overloaded);
-            }
         }
-        None
     };
     let broken = match tokio::time::timeout(gate.limits.body_timeout, reading).await {
         Ok(broken) => broken,
