@@ -288,3 +288,53 @@ fn an_app_may_take_its_time() {
     assert_eq!((response.status, response.text()), (200, LARGE.to_string()));
     assert_eq!(app.requests().len(), 1);
 }
+
+/// A request that has begun is judged by the newest configuration, and takes nothing twice.
+#[test]
+fn a_reload_while_a_body_arrives_makes_no_second_request_of_it() {
+    let opened = "[[route]]\npath = \"/hook\"\nmode = \"passthrough\"\n";
+    let asking = "[[route]]\npath = \"/hook\"\nsecret = { env = \"SECRET\" }\n\
+                  verify = [{ scheme = \"hmac\", header = \"X-Sig\" }]\n\
+                  [[route.handshake]]\nmembers = [\"challenge\"]\n\
+                  challenge = { json = \"/challenge\", alphabet = \"a-z\", max = 9 }\n\
+                  reply = { text = \"{challenge}\" }\n";
+    let closed = "[[route]]\npath = \"/elsewhere\"\nmode = \"passthrough\"\n";
+    for (route, status) in [(opened, 200), (asking, 200), (closed, 404)] {
+        let app = Upstream::recording();
+        let limits = "in_flight = 1\nbody = 300000\nbuffered = 300000\nbody_timeout = \"60s\"";
+        let gate = setup(&app, limits, "")
+            .toml("[reload]\nwatch = false")
+            .start();
+        let bytes = signed(LARGE).to_bytes();
+        let mut client = gate.connect();
+        client.send(&bytes[..bytes.len() - 1000]);
+        let within = Instant::now() + Duration::from_secs(20);
+        let under_way = "gatepost_inflight_requests{route=\"/hook\"} 1";
+        while !gate.health("/metrics").text().contains(under_way) {
+            assert!(Instant::now() < within);
+        }
+        let path = gate.folder.path().join("sidecar.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (before, _) = text.split_once("[[route]]").unwrap();
+        let marker = "[[route]]\npath = \"/marker\"\nmode = \"passthrough\"\n";
+        let text = format!("{before}{marker}{route}[reload]\nwatch = false\n");
+        std::fs::write(&path, text).unwrap();
+        gate.signal("-HUP");
+        while gate.send(&Delivery::post("/marker")).status == 404 {
+            assert!(Instant::now() < within);
+        }
+        client.send(&bytes[bytes.len() - 1000..]);
+        let answer = client.answer().expect("an answer");
+        assert_eq!(answer.status, status, "{route}");
+        let received = app.requests();
+        assert_eq!(received.len(), usize::from(status == 200), "{route}");
+        for request in received {
+            assert_eq!(request.body.len(), LARGE);
+        }
+        assert_eq!(
+            gate.send(&Delivery::post("/marker")).status,
+            200,
+            "free again"
+        );
+    }
+}
