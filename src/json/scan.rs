@@ -239,9 +239,7 @@ impl<'a> Scanner<'a> {
             }
         }
     }
-}
 
-impl<'a> Scanner<'a> {
     /// What is left after all that stands for itself in a string: everything but a quote, a
     /// backslash and what RFC 8259 §7 forbids. Eight bytes at a time.
     fn plain(&mut self, mut rest: &'a [u8]) -> &'a [u8] {

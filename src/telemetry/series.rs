@@ -165,7 +165,6 @@ impl Series {
         &self.in_flight
     }
 
-    /// Counts a request that this secret has verified.
     /// Counts a copy of an event that the app has taken; of one route all have the same fate.
     pub fn count_copy(&self, metrics: &Metrics, on_copy: OnCopy) {
         let counter = self
@@ -174,6 +173,7 @@ impl Series {
         counter.inc();
     }
 
+    /// Counts a request that this secret has verified.
     pub(super) fn count_match(&self, name: &str, now: jiff::Timestamp) {
         let found = self.secrets.iter().find(|secret| secret.name == name);
         if let Some(Matched { matches, last, .. }) = found {
