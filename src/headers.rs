@@ -74,12 +74,35 @@ fn first(name: &str) -> u8 {
 /// that begins as `CloudEvents` do, however `name` is spelt: in the canonical form a letter stays
 /// what it is, and there are as many.
 fn is_harmless(name: &str) -> bool {
+    /// By letter, a bit for the length of each name.
+    const LENGTHS: [u32; 256] = {
+        let mut lengths = [0; 256];
+        let mut letter = 0_u8;
+        while letter < u8::MAX {
+            #[expect(clippy::indexing_slicing, reason = "when it is compiled")]
+            let place = &mut lengths[letter as usize];
+            *place = lengths_of(hops(letter)) | lengths_of(overrides(letter));
+            letter += 1;
+        }
+        lengths
+    };
     let letter = first(name);
-    let tables = hops(letter).iter().chain(overrides(letter));
+    let lengths = LENGTHS.get(usize::from(letter)).copied().unwrap_or(!0);
+    let length = u32::try_from(name.len()).unwrap_or(u32::MAX);
     letter.is_ascii_lowercase()
         && !name.starts_with("ce")
         && !(letter == b'x' && name.len() >= FORWARDED.len())
-        && tables.clone().all(|other| other.len() != name.len())
+        && lengths.checked_shr(length).unwrap_or(0) & 1 == 0
+}
+
+/// A bit for the length of each name. One that is too long for that does not compile.
+const fn lengths_of(mut names: &[&str]) -> u32 {
+    let mut lengths = 0;
+    while let [name, rest @ ..] = names {
+        lengths |= 1 << name.len();
+        names = rest;
+    }
+    lengths
 }
 
 /// The names of the headers that gatepost writes, made once from `headers.prefix`.

@@ -11,7 +11,8 @@ use http::{HeaderValue, Response, StatusCode, Version};
 use hyper::Request;
 use hyper::body::{Body, Frame, SizeHint};
 
-use super::{Arrival, Arriving, Gate, Peer, Slot, handle, together};
+use super::together::together;
+use super::{Arrival, Arriving, Gate, Peer, Slot, handle};
 use crate::rejection::Rejection;
 use crate::telemetry::Entry;
 use crate::upstream::{AnswerBody, Broken, Pool};

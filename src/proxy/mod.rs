@@ -12,6 +12,7 @@ mod panic;
 mod permit;
 mod rate;
 mod study;
+mod together;
 mod upgrade;
 mod verdict;
 mod wanted;
@@ -32,6 +33,7 @@ pub use wanted::wanted;
 use self::once::Turn;
 use self::permit::{Ground, Permit};
 use self::study::Case;
+use self::together::together;
 use self::verdict::{Hearing, Passed, Refused};
 use crate::headers;
 use crate::rejection::Rejection;
@@ -169,12 +171,6 @@ async fn handle<'g>(
         Err(Rejection::UpstreamUnreachable) if peer.draining => Err(Rejection::Draining),
         outcome => outcome,
     }
-}
-
-/// Lets all requests that are ready get as far as this one. What they write then goes out together:
-/// the other end is woken once, not for each, and to wake it costs more than to write.
-async fn together() {
-    tokio::task::yield_now().await;
 }
 
 /// How far the head alone takes a request.
