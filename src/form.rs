@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, header};
+use http::header;
+
+use crate::headers::Lines;
 
 /// A name that stands more than once where one value is wanted: apps differ in which they take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,13 +71,12 @@ pub fn without(text: &str, name: &str) -> Option<String> {
 
 /// Whether `headers` declare the body a form. An app reads no other body as one, and text inside
 /// a JSON string can look like any form.
-pub fn is_declared(headers: &HeaderMap) -> bool {
-    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+pub fn is_declared(headers: Lines<'_>) -> bool {
+    let mut types = headers.get_all(&header::CONTENT_TYPE);
     let (Some(content_type), None) = (types.next(), types.next()) else {
         return false;
     };
     let essence = content_type
-        .as_bytes()
         .split(|b| *b == b';')
         .next()
         .unwrap_or_default();
@@ -196,7 +197,8 @@ mod tests {
     fn only_one_plain_declaration_makes_a_form() {
         let declared = |values: &[&'static str]| {
             let values = values.iter().map(|value| HeaderValue::from_static(value));
-            is_declared(&values.map(|value| (header::CONTENT_TYPE, value)).collect())
+            let map: http::HeaderMap = values.map(|value| (header::CONTENT_TYPE, value)).collect();
+            is_declared(Lines::from(&map))
         };
         let form = "application/x-www-form-urlencoded";
         assert!(declared(&[form]));

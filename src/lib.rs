@@ -36,6 +36,7 @@ pub mod handshake;
 pub mod headers;
 pub mod json;
 pub mod proxy;
+pub mod received;
 pub mod rejection;
 pub mod route;
 pub mod schema;

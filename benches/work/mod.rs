@@ -15,7 +15,8 @@ use gatepost::config::{Config, Environment, catalogue, grammar, parse, shape, tr
 use gatepost::duplicates::{Known, Memory};
 use gatepost::event::Parts;
 use gatepost::fingerprint::Fingerprinter;
-use gatepost::headers::{FORWARDED_FOR, FORWARDED_HOST, Names, address_value, kept};
+use gatepost::headers::{FORWARDED_FOR, FORWARDED_HOST, Headers, Names, address_value, kept};
+use gatepost::received::Received;
 use gatepost::route::{Mode, Route};
 use gatepost::sign::{Delivery, PrivateKey, sign};
 use gatepost::telemetry::{Entry, Format, Level, Log, Series, Telemetry};
@@ -232,6 +233,7 @@ fn verification(keys: &'static str, size: usize) -> Work {
         &public_key,
     );
     let delivery = genuine(plan(&signing), size, private_key.as_ref());
+    let headers = Headers::from(&delivery.headers);
     let body = Bytes::from(delivery.body.clone());
     let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
     Box::new(move || {
@@ -239,7 +241,7 @@ fn verification(keys: &'static str, size: usize) -> Work {
             method: &delivery.method,
             path: &delivery.path,
             query: None,
-            headers: &delivery.headers,
+            headers: headers.lines(),
         };
         let Ok(mut pending) = plan(&config).admit(client, black_box(&head), Moment::now()) else {
             panic!("the head is genuine");
@@ -261,12 +263,12 @@ const ED25519_KEY: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTu
 fn event(keys: &str, body: &[u8]) -> Work {
     let config = one_route(keys, "");
     let body = body.to_vec();
-    let headers = usual_headers();
+    let headers = Headers::from(&usual_headers());
     Box::new(move || {
         let route: Option<&Route> = config.routes.all().first();
         let event = route.map(|route| {
             route.event.read(&Parts {
-                headers: &headers,
+                headers: headers.lines(),
                 query: None,
                 body: black_box(&body),
                 claims: None,
@@ -308,14 +310,13 @@ fn rewriting() -> Work {
     let Some(names) = Names::new("X-Gatepost-") else {
         panic!("the usual prefix");
     };
-    let headers = usual_headers();
+    let headers = Headers::from(&usual_headers());
     let client = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9));
     Box::new(move || {
         let headers = black_box(&headers);
-        let host = HeaderValue::from_static("hooks.example.com");
-        let mut head = upstream::Head::new(Method::POST, "/hook", &host);
-        for (name, value) in kept(headers, &names, false) {
-            head.line(name, value);
+        let mut head = upstream::Head::new(Method::POST, "/hook", b"hooks.example.com");
+        for (name, value) in kept(headers.lines(), &names, false) {
+            head.copied(name, value);
         }
         for (name, value) in [
             (&names.provider, "acme"),
@@ -341,10 +342,10 @@ fn record() -> Work {
     let series = Series::new(&telemetry.metrics, config.routes.all().first());
     let mut request = Request::builder().uri("/hook").body(()).unwrap_or_default();
     *request.headers_mut() = usual_headers();
-    let (parts, ()) = request.into_parts();
+    let received = Received::from(request.into_parts().0);
     Box::new(move || {
         let mut entry = Entry::new(&telemetry, &series, Moment::now(), Instant::now());
-        entry.head(black_box(&parts));
+        entry.head(black_box(&received));
         entry.client = Some((
             IpAddr::V4(Ipv4Addr::LOCALHOST),
             HeaderValue::from_static("127.0.0.1"),

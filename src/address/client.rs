@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 
 use http::header::FORWARDED;
-use http::{HeaderMap, HeaderValue};
 
 use super::forwarded;
 use super::list::AddressList;
 use super::node::element;
 use super::source::{ClientSource, X_FORWARDED_FOR};
+use crate::headers::Lines;
 use crate::rejection::Rejection;
 
 /// Whose word about the client address is believed.
@@ -33,7 +33,7 @@ impl Trust {
     /// # Errors
     ///
     /// [`Rejection::ClientAddressUnknown`] if a trusted proxy sent something unreadable.
-    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, Rejection> {
+    pub fn client(&self, peer: IpAddr, headers: Lines<'_>) -> Result<IpAddr, Rejection> {
         let peer = peer.to_canonical();
         if !self.proxies.contains(peer) {
             return Ok(peer);
@@ -41,22 +41,18 @@ impl Trust {
         match &self.source {
             ClientSource::Peer | ClientSource::ProxyProtocol => Ok(peer),
             ClientSource::XForwardedFor => {
-                let lines = headers.get_all(X_FORWARDED_FOR).iter().rev();
+                let lines = headers.get_all(&X_FORWARDED_FOR).rev();
                 self.walk(
                     peer,
-                    lines
-                        .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b',').map(element)),
+                    lines.flat_map(|line| line.rsplit(|byte| *byte == b',').map(element)),
                 )
             }
             ClientSource::Forwarded => {
-                let lines = headers.get_all(FORWARDED).iter().rev();
-                self.walk(
-                    peer,
-                    lines.flat_map(|line| forwarded::right_to_left(line.as_bytes())),
-                )
+                let lines = headers.get_all(&FORWARDED).rev();
+                self.walk(peer, lines.flat_map(forwarded::right_to_left))
             }
             ClientSource::Header(name) => {
-                let mut lines = headers.get_all(name).iter();
+                let mut lines = headers.get_all(name);
                 match (lines.next(), lines.next()) {
                     (None, _) => Ok(peer),
                     (Some(line), None) => single(line),
@@ -83,13 +79,13 @@ impl Trust {
     }
 }
 
-fn single(line: &HeaderValue) -> Result<IpAddr, Rejection> {
-    element(line.as_bytes()).ok_or(Rejection::ClientAddressUnknown)
+fn single(line: &[u8]) -> Result<IpAddr, Rejection> {
+    element(line).ok_or(Rejection::ClientAddressUnknown)
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderName;
+    use http::{HeaderMap, HeaderName, HeaderValue};
     use proptest::prelude::*;
 
     use super::*;
@@ -110,7 +106,7 @@ mod tests {
                 HeaderValue::from_bytes(value).expect("a header value"),
             );
         }
-        match trust.client(peer.parse().expect(peer), &map) {
+        match trust.client(peer.parse().expect(peer), Lines::from(&map)) {
             Ok(ip) => Some(ip.to_string()),
             Err(Rejection::ClientAddressUnknown) => None,
             Err(other) => panic!("{other:?}"),
@@ -149,7 +145,7 @@ mod tests {
         for (peer, client) in [(PROXY, PROXY), ("::1", "::1"), ("::ffff:10.0.0.1", PROXY)] {
             let client: IpAddr = client.parse().expect(client);
             assert_eq!(
-                trust.client(peer.parse().expect(peer), &headers),
+                trust.client(peer.parse().expect(peer), Lines::from(&headers)),
                 Ok(client)
             );
         }
@@ -187,7 +183,7 @@ mod tests {
             source: ClientSource::Peer,
         };
         let peer = PROXY.parse().expect(PROXY);
-        assert_eq!(trust.client(peer, &HeaderMap::new()), Ok(peer));
+        assert_eq!(trust.client(peer, Lines::from(&HeaderMap::new())), Ok(peer));
     }
 
     #[test]

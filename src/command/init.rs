@@ -211,7 +211,7 @@ mod tests {
             method: &request.method,
             path: &request.path,
             query: request.query.as_deref(),
-            headers: &request.headers,
+            headers: (&request.headers).into(),
         };
         let client = plan.addresses.as_ref().and_then(|list| list.iter().next());
         let client = client.map_or("198.51.100.1".to_owned(), ToString::to_string);

@@ -13,7 +13,7 @@ use crate::verify::Verified;
 /// Reads it as the line of `proxy` does, in its order.
 pub(super) fn read(report: &mut Report, route: &Route, case: &Case<'_>, verified: &Verified) {
     let parts = event::Parts {
-        headers: &case.parts.headers,
+        headers: (&case.parts.headers).into(),
         query: case.parts.uri.query(),
         body: case.body,
         claims: verified.claims(),

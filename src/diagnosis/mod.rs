@@ -72,7 +72,10 @@ pub fn examine(routes: &Routes, trust: &Trust, case: &Case<'_>) -> Report {
     let parts = case.parts;
     let path = parts.uri.path();
     let mut report = Report::new(parts.method.as_str(), &routing::printable(path));
-    let client = match case.peer.map(|peer| trust.client(peer, &parts.headers)) {
+    let client = match case
+        .peer
+        .map(|peer| trust.client(peer, (&parts.headers).into()))
+    {
         None => None,
         Some(Ok(client)) => Some(client),
         Some(Err(rejection)) => {
@@ -373,7 +376,7 @@ fn head(parts: &Parts) -> Head<'_> {
         method: parts.method.as_str(),
         path: parts.uri.path(),
         query: parts.uri.query(),
-        headers: &parts.headers,
+        headers: (&parts.headers).into(),
     }
 }
 

@@ -41,7 +41,7 @@ impl Scene {
             method: &self.method,
             path: &self.path,
             query: self.query.as_deref(),
-            headers: &self.headers,
+            headers: (&*self.headers).into(),
         }
     }
 

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
 
 use crate::form;
+use crate::headers::Lines;
 use crate::json::{Document, Pointer, Selection, Value};
 
 /// One place of a request that may hold the type, the id or the time of its event.
@@ -37,7 +38,7 @@ pub enum Source {
 #[derive(Clone, Copy)]
 pub struct Parts<'a> {
     /// The headers as they came.
-    pub headers: &'a HeaderMap,
+    pub headers: Lines<'a>,
     /// The query without its `?`, as it came.
     pub query: Option<&'a str>,
     /// The verified bytes.
@@ -179,10 +180,10 @@ impl<'a> Opened<'a> {
 }
 
 /// The text of the header `name`; not UTF-8 is none.
-fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Ambiguous> {
-    let mut values = headers.get_all(name).iter();
+fn header<'a>(headers: Lines<'a>, name: &HeaderName) -> Result<Option<&'a str>, Ambiguous> {
+    let mut values = headers.get_all(name);
     match (values.next(), values.next()) {
-        (Some(value), None) => Ok(std::str::from_utf8(value.as_bytes()).ok()),
+        (Some(value), None) => Ok(std::str::from_utf8(value).ok()),
         (None, _) => Ok(None),
         (Some(_), Some(_)) => Err(Ambiguous),
     }

@@ -39,7 +39,7 @@ impl Request {
         }
         // The id is read in the same way, to compare the two.
         Rules::new(sources(kind), sources(kind), Vec::new(), required).read(&Parts {
-            headers: &headers,
+            headers: (&headers).into(),
             query: self.query,
             body: self.body.as_bytes(),
             claims: self.claims.map(str::as_bytes),
@@ -226,7 +226,7 @@ fn parts_of_a_type_are_joined_element_by_element() {
         let rules = Rules::new(source.clone(), source, Vec::new(), false);
         let headers = HeaderMap::new();
         let event = rules.read(&Parts {
-            headers: &headers,
+            headers: (&headers).into(),
             query: None,
             body: body.as_bytes(),
             claims: None,
@@ -301,8 +301,9 @@ fn the_body_is_not_read_where_no_source_needs_it() {
 
 /// The event of a body that comes alone.
 fn of_body(rules: &Rules, body: &[u8]) -> Event {
+    let none = HeaderMap::new();
     let parts = Parts {
-        headers: &HeaderMap::new(),
+        headers: (&none).into(),
         query: None,
         body,
         claims: None,
@@ -343,8 +344,9 @@ fn id_and_time_have_their_own_sources() {
 fn key(kind: &str, id: &str, own: Option<&str>, body: &str) -> Option<Fields> {
     let rule = own.map_or(KeyRule::TypeAndId, |own| KeyRule::Own(sources(own)));
     let rules = Rules::keyed(sources(kind), sources(id), Vec::new(), false, rule);
+    let none = HeaderMap::new();
     let parts = Parts {
-        headers: &HeaderMap::new(),
+        headers: (&none).into(),
         query: None,
         body: body.as_bytes(),
         claims: None,
@@ -414,7 +416,7 @@ proptest! {
         let mut headers = HeaderMap::new();
         headers.insert(FORM.0, HeaderValue::from_bytes(FORM.1).unwrap());
         let parts =
-            Parts { headers: &headers, query: Some(&query), body: &body, claims: Some(&claims) };
+            Parts { headers: (&headers).into(), query: Some(&query), body: &body, claims: Some(&claims) };
         drop(rules.read(&parts));
     }
 }

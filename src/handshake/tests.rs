@@ -93,7 +93,7 @@ impl Sent {
             method: self.method,
             path: "/hook",
             query: self.query,
-            headers,
+            headers: headers.into(),
         }
     }
 

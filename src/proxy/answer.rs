@@ -8,11 +8,11 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode, Version};
-use hyper::Request;
 use hyper::body::{Body, Frame, SizeHint};
 
 use super::together::together;
 use super::{Arrival, Arriving, Gate, Peer, Slot, handle};
+use crate::received::Received;
 use crate::rejection::Rejection;
 use crate::telemetry::Entry;
 use crate::upstream::{AnswerBody, Broken, Pool};
@@ -122,18 +122,23 @@ pub fn respond<T>(
     gate: Arc<Gate>,
     pool: Pool,
     peer: Peer,
-    request: Request<Arriving>,
+    (mut received, arriving): (Received, Arriving),
     deliver: impl FnOnce(Response<ResponseBody>) -> T,
 ) -> impl Future<Output = T> {
-    let version = request.version();
-    let (mut parts, arriving) = request.into_parts();
+    let version = received.version;
     async move {
         let since = arriving.since.unwrap_or_else(Arrival::now);
         let mut entry = gate.entry(since.moment, since.instant);
         let mut case = None;
         let outcome = {
             let line = pin!(handle(
-                &gate, &pool, &peer, &mut parts, arriving, &mut entry, &mut case
+                &gate,
+                &pool,
+                &peer,
+                &mut received,
+                arriving,
+                &mut entry,
+                &mut case
             ));
             super::panic::caught(line).await.unwrap_or_else(|| {
                 gate.telemetry.metrics.panicked();

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode, Version};
 
 use super::answer::ResponseBody;
@@ -13,6 +12,7 @@ use super::permit::Permit;
 use super::upgrade::Upgrade;
 use super::{Gate, Peer, Slot};
 use crate::headers;
+use crate::received::Received;
 use crate::rejection::Rejection;
 use crate::route::Route;
 use crate::telemetry::Entry;
@@ -38,11 +38,11 @@ pub(super) struct Passage<'a> {
 /// the answer.
 pub(super) fn forward(
     passage: Passage<'_>,
-    parts: &mut Parts,
+    received: &mut Received,
     permit: Permit,
     entry: &mut Entry<'_>,
 ) -> impl Future<Output = Result<Response<ResponseBody>, Rejection>> {
-    let written = outbound(&passage, parts, permit, entry);
+    let written = outbound(&passage, received, permit, entry);
     let Passage {
         gate,
         pool,

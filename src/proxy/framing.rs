@@ -3,9 +3,9 @@
 use std::net::Ipv6Addr;
 
 use http::header::{CONTENT_ENCODING, EXPECT, HOST, TRANSFER_ENCODING};
-use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use http::{Uri, Version};
 
+use crate::headers::Lines;
 use crate::rejection::Rejection;
 
 /// Names that decide where a request ends or whom it is for. Written with `_`, `.` or the like
@@ -21,9 +21,12 @@ const DECISIVE: [&str; 4] = [
 ///
 /// * RFC 9112 §3.2: exactly one Host, and it is a host.
 /// * RFC 9112 §6.1: the only transfer coding a webhook needs is one `chunked`.
-pub(crate) fn require_unambiguous(parts: &Parts) -> Result<&str, Rejection> {
-    let alias = |name: &HeaderName| {
-        let name = name.as_str();
+pub(crate) fn require_unambiguous<'a>(
+    uri: &'a Uri,
+    version: Version,
+    headers: Lines<'a>,
+) -> Result<&'a str, Rejection> {
+    let alias = |name: &str| {
         // As many letters, whatever they are: that is seen at once.
         DECISIVE.iter().any(|decisive| decisive.len() == name.len())
             && !crate::headers::is_canonical(name)
@@ -31,11 +34,11 @@ pub(crate) fn require_unambiguous(parts: &Parts) -> Result<&str, Rejection> {
     };
     // In one pass: to look three names up costs more.
     let (mut coding, mut line, mut expected) = (None, None, Ok(()));
-    for (name, value) in &parts.headers {
-        let sound = if *name == TRANSFER_ENCODING {
-            let is_chunked = value.as_bytes().eq_ignore_ascii_case(b"chunked");
+    for (name, value) in headers.iter() {
+        let sound = if TRANSFER_ENCODING == *name {
+            let is_chunked = value.eq_ignore_ascii_case(b"chunked");
             is_chunked && coding.replace(value).is_none()
-        } else if *name == HOST {
+        } else if HOST == *name {
             line.replace(value).is_none()
         } else {
             !alias(name)
@@ -44,30 +47,30 @@ pub(crate) fn require_unambiguous(parts: &Parts) -> Result<&str, Rejection> {
             return Err(Rejection::RequestMalformed);
         }
         // RFC 9110 §10.1.1: the only expectation there is.
-        if *name == EXPECT && !value.as_bytes().eq_ignore_ascii_case(b"100-continue") {
+        if EXPECT == *name && !value.eq_ignore_ascii_case(b"100-continue") {
             expected = Err(Rejection::ExpectationUnknown);
         }
     }
     expected?;
     // A target may be absolute, but not of another protocol.
-    if !matches!(parts.uri.scheme_str(), None | Some("http" | "https")) {
+    if !matches!(uri.scheme_str(), None | Some("http" | "https")) {
         return Err(Rejection::RequestMalformed);
     }
-    host(parts, line).ok_or(Rejection::RequestMalformed)
+    host(uri, version, line).ok_or(Rejection::RequestMalformed)
 }
 
 /// The one host of the request: the Host header, the `:authority` of HTTP/2, or both when they
 /// agree. HTTP/1.0 may have none.
-fn host<'a>(parts: &'a Parts, line: Option<&'a HeaderValue>) -> Option<&'a str> {
+fn host<'a>(uri: &'a Uri, version: Version, line: Option<&'a [u8]>) -> Option<&'a str> {
     let header = match line {
-        Some(line) => Some(line.to_str().ok()?),
+        Some(line) => Some(std::str::from_utf8(line).ok()?),
         None => None,
     };
-    let authority = parts.uri.authority().map(http::uri::Authority::as_str);
+    let authority = uri.authority().map(http::uri::Authority::as_str);
     let host = match (authority, header) {
         (Some(authority), Some(header)) if !authority.eq_ignore_ascii_case(header) => return None,
         (Some(host), _) | (None, Some(host)) => host,
-        (None, None) if parts.version == Version::HTTP_10 => return Some(""),
+        (None, None) if version == Version::HTTP_10 => return Some(""),
         (None, None) => return None,
     };
     is_host(host).then_some(host)
@@ -106,13 +109,10 @@ fn is_host(host: &str) -> bool {
 
 /// Refuses a body that is encoded: what is signed is the body as sent, and what the app reads
 /// would be another one.
-pub(crate) fn require_plain_body(headers: &HeaderMap) -> Result<(), Rejection> {
-    let plain = headers.get_all(CONTENT_ENCODING).iter().all(|coding| {
-        coding
-            .as_bytes()
-            .trim_ascii()
-            .eq_ignore_ascii_case(b"identity")
-    });
+pub(crate) fn require_plain_body(headers: Lines<'_>) -> Result<(), Rejection> {
+    let plain = headers
+        .get_all(&CONTENT_ENCODING)
+        .all(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"identity"));
     if plain {
         Ok(())
     } else {
@@ -130,7 +130,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        require_unambiguous(&parts).map(drop)
+        require_unambiguous(&parts.uri, parts.version, (&parts.headers).into()).map(drop)
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::request::Parts;
 use prometheus_client::metrics::gauge::Gauge;
 
 use super::rate::Meters;
@@ -13,6 +12,7 @@ use crate::address::Trust;
 use crate::budget::{Budget, Reserved};
 use crate::config::{Config, HeaderSettings, Limits};
 use crate::duplicates::{self, Store};
+use crate::received::Received;
 use crate::rejection::Rejection;
 use crate::route::{Route, Routes};
 use crate::telemetry::{Counts, Entry, Series, Telemetry};
@@ -154,10 +154,13 @@ impl Gate {
     pub(super) fn find<'g>(
         &'g self,
         host: &str,
-        parts: &Parts,
+        received: &Received,
         entry: &mut Entry<'g>,
     ) -> Result<&'g Route, Rejection> {
-        match self.routes.find(host, parts.uri.path(), &parts.method) {
+        match self
+            .routes
+            .find(host, received.uri.path(), &received.method)
+        {
             Ok(route) => {
                 self.note(entry, Some(route));
                 Ok(route)

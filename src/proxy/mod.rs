@@ -21,7 +21,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::request::Parts;
 use hyper::Response;
 
 pub use answer::{ResponseBody, respond};
@@ -36,6 +35,7 @@ use self::study::Case;
 use self::together::together;
 use self::verdict::{Hearing, Passed, Refused};
 use crate::headers;
+use crate::received::Received;
 use crate::rejection::Rejection;
 use crate::route::{Mode, Route};
 use crate::telemetry::Entry;
@@ -63,39 +63,34 @@ async fn handle<'g>(
     gate: &'g Arc<Gate>,
     pool: &Pool,
     peer: &Peer,
-    parts: &mut Parts,
+    received: &mut Received,
     arriving: Arriving,
     entry: &mut Entry<'g>,
     case: &mut Option<Box<Case>>,
 ) -> Result<Response<ResponseBody>, Rejection> {
     let now = entry.arrived;
-    entry.head(parts);
+    entry.head(received);
     entry.peer = Some(peer.address);
-    let host = framing::require_unambiguous(parts)?; // 1
-    let client = gate.trust.client(peer.address, &parts.headers)?; // 2
+    let head = received.head();
+    let host = framing::require_unambiguous(&received.uri, received.version, head.headers)?; // 1
+    let client = gate.trust.client(peer.address, head.headers)?; // 2
     let address = headers::address_value(client);
     entry.client = Some((client, address.clone()));
     // A refusal is examined after the answer: what that takes is kept, if it is due.
     let study = |route, body| {
-        let case = gate.desk.case(route, peer.address, parts, body, now);
+        let case = gate.desk.case(route, peer.address, received, body, now);
         case.map(Box::new)
     };
     let route = gate
-        .find(host, parts, entry)
+        .find(host, received, entry)
         .inspect_err(|_| *case = study(None, None))?; // 3
     let (arriving, slot) = arriving.unbroken(entry)?; // 7, of a body that was read before it was looked at
-    let head = Head {
-        method: parts.method.as_str(),
-        path: parts.uri.path(),
-        query: parts.uri.query(),
-        headers: &parts.headers,
-    };
     let (arriving, slot) = match &route.handshakes {
         None => (arriving, slot),
         Some(handshakes) => {
             drop(slot); // Of another configuration: this one's handshakes take their own.
             let asked = (route, &**handshakes);
-            let seen = (&parts.method, &head);
+            let seen = (&received.method, &head);
             let answer = handshake::answer(gate, asked, client, seen, arriving, now, entry);
             // Boxed: few routes have one, and every request would carry the room for it.
             match Box::pin(answer).await? {
@@ -131,7 +126,7 @@ async fn handle<'g>(
             let passed = match arriving.rest {
                 None => hearing.whole(arriving, entry),
                 // Boxed: what waits for a body is no part of the state of one that is here.
-                Some(_) => Box::pin(hearing.arriving(arriving, parts.version, entry)).await,
+                Some(_) => Box::pin(hearing.arriving(arriving, received.version, entry)).await,
             };
             match passed {
                 Ok(Passed::Handshake(answer)) => return Ok(handshake::told(*answer, entry)),
@@ -165,7 +160,7 @@ async fn handle<'g>(
         turn,
         started,
     };
-    let answer = forward::forward(passage, parts, permit, entry).await; // 11
+    let answer = forward::forward(passage, received, permit, entry).await; // 11
     match answer {
         // A native sidecar outlives the app: it is not down, it has stopped, and so have we.
         Err(Rejection::UpstreamUnreachable) if peer.draining => Err(Rejection::Draining),

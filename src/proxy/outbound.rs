@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use http::header::{COOKIE, HOST};
-use http::request::Parts;
 use http::{HeaderName, HeaderValue, Uri};
 use hyper::body::Incoming;
 
@@ -14,6 +13,7 @@ use super::permit::{Ground, Permit};
 use super::upgrade::Upgrade;
 use crate::budget::Reserved;
 use crate::event::{self, Event, HeaderText};
+use crate::received::Received;
 use crate::rejection::Rejection;
 use crate::route::Route;
 use crate::telemetry::Entry;
@@ -33,7 +33,7 @@ pub(super) struct Outbound {
 /// Writes the request for the app.
 pub(super) fn outbound(
     passage: &Passage<'_>,
-    parts: &mut Parts,
+    received: &mut Received,
     permit: Permit,
     entry: &mut Entry<'_>,
 ) -> Result<(Request, Outbound), Rejection> {
@@ -46,25 +46,28 @@ pub(super) fn outbound(
         ..
     } = *passage;
     let names = &gate.headers.names;
-    let host = host_value(parts);
     // Where TLS ends before us, the app would else answer with a redirect.
     let secure = peer.secure
-        || (gate.trust.proxies.contains(peer.address) && headers::claims_tls(&parts.headers));
+        || (gate.trust.proxies.contains(peer.address)
+            && headers::claims_tls(received.headers.lines()));
     let unverified = matches!(permit.ground(), Ground::Passthrough(_));
-    let upgrade = unverified.then(|| Upgrade::take(parts)).flatten();
-    let target = target(gate, route, &parts.uri, &permit).ok_or(Rejection::Internal)?;
-    let method = parts.method.clone();
-    let mut head = Head::new(method, &target, &upstream_host(gate, host.as_ref()));
+    let upgrade = unverified.then(|| Upgrade::take(received)).flatten();
+    let received = &*received;
+    let lines = received.headers.lines();
+    let host = host(received);
+    let target = target(gate, route, &received.uri, &permit).ok_or(Rejection::Internal)?;
+    let method = received.method.clone();
+    let mut head = Head::new(method, &target, upstream_host(gate, host));
     let stripped = stripped(gate, route, &permit);
-    for (name, value) in headers::kept(&parts.headers, names, gate.headers.cloudevents) {
+    for (name, value) in headers::kept(lines, names, gate.headers.cloudevents) {
         if !stripped.clone().any(|place| place == name) {
-            head.line(name, value);
+            head.copied(name, value);
         }
     }
-    if let Some(cookies) = headers::cookies(&parts.headers)
+    if let Some(cookies) = headers::cookies(lines)
         && !stripped.clone().any(|place| *place == COOKIE)
     {
-        head.line(&COOKIE, &cookies);
+        head.copied(COOKIE.as_str(), &cookies);
     }
     head.line(&names.route, &route.fixed.route);
     head.line(&names.client_ip, address);
@@ -73,7 +76,7 @@ pub(super) fn outbound(
     let scheme = if secure { "https" } else { "http" };
     head.line(&headers::FORWARDED_PROTO, &HeaderValue::from_static(scheme));
     if let Some(host) = host.filter(|host| !host.is_empty()) {
-        head.line(&headers::FORWARDED_HOST, &host);
+        head.copied(headers::FORWARDED_HOST.as_str(), host);
     }
     if matches!(turn, Turn::Copy) {
         head.line(&names.duplicate, &HeaderValue::from_static("true"));
@@ -235,17 +238,18 @@ fn cloudevent(route: &Route, head: &mut Head, event: &Event) {
 }
 
 /// The host the client asked for, from the Host header or the `:authority` of HTTP/2.
-fn host_value(parts: &Parts) -> Option<HeaderValue> {
-    match parts.uri.authority() {
-        Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
-        None => parts.headers.get(HOST).cloned(),
+fn host(received: &Received) -> Option<&[u8]> {
+    match received.uri.authority() {
+        Some(authority) => Some(authority.as_str().as_bytes()),
+        None => received.headers.lines().get(&HOST),
     }
 }
 
 /// HTTP/1.0 may ask for no host; to the app we speak HTTP/1.1, which must have one.
-fn upstream_host(gate: &Gate, asked: Option<&HeaderValue>) -> HeaderValue {
+fn upstream_host<'a>(gate: &'a Gate, asked: Option<&'a [u8]>) -> &'a [u8] {
     match (&gate.upstream.host, asked) {
-        (Host::Fixed(host), _) | (Host::Preserve, Some(host)) => host.clone(),
-        (Host::Preserve, None) => HeaderValue::from_static("localhost"),
+        (Host::Fixed(host), _) => host.as_bytes(),
+        (Host::Preserve, Some(host)) => host,
+        (Host::Preserve, None) => b"localhost",
     }
 }

@@ -9,11 +9,12 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::Request;
 use http::request::Parts;
 
 use super::{Gate, framing};
 use crate::diagnosis;
+use crate::headers::Lines;
+use crate::received::Received;
 use crate::rejection::Rejection;
 use crate::route::Route;
 use crate::telemetry::{Happening, Level, name};
@@ -104,7 +105,7 @@ impl Desk {
         &self,
         route: Option<&Route>,
         peer: IpAddr,
-        parts: &Parts,
+        received: &Received,
         body: Option<&Body>,
         now: Moment,
     ) -> Option<Case> {
@@ -132,13 +133,8 @@ impl Desk {
         {
             return None;
         }
-        let mut request = Request::new(());
-        *request.method_mut() = parts.method.clone();
-        *request.uri_mut() = parts.uri.clone();
-        *request.version_mut() = parts.version;
-        *request.headers_mut() = parts.headers.clone();
         Some(Case {
-            parts: request.into_parts().0,
+            parts: received.to_parts(),
             body: body
                 .map(|body| Bytes::from(body.contiguous().into_owned()))
                 .unwrap_or_default(),
@@ -175,19 +171,21 @@ impl Job {
             case,
             request_id,
         } = self;
-        let Ok(host) = framing::require_unambiguous(&case.parts) else {
+        let parts = &case.parts;
+        let headers = Lines::from(&parts.headers);
+        let Ok(host) = framing::require_unambiguous(&parts.uri, parts.version, headers) else {
             return;
         };
         let report = diagnosis::examine(
             &gate.routes,
             &gate.trust,
             &diagnosis::Case {
-                parts: &case.parts,
+                parts,
                 host,
                 body: &case.body,
                 peer: Some(case.peer),
                 now: case.now,
-                plain: framing::require_plain_body(&case.parts.headers),
+                plain: framing::require_plain_body(headers),
                 unread: case.unread,
                 limit: LIMIT,
             },

@@ -1,10 +1,10 @@
 //! An upgrade that a pass-through route takes to the app.
 
 use http::header::{CONNECTION, UPGRADE};
-use http::request::Parts;
 use http::{HeaderValue, Method, Response};
 
 use super::answer::ResponseBody;
+use crate::received::Received;
 use crate::upstream::{AnswerBody, Head};
 
 /// An upgrade that the client asks for.
@@ -15,12 +15,12 @@ pub(super) struct Upgrade {
 impl Upgrade {
     /// `WebSocket` only. In any other protocol, h2c above all, the client could go on to send
     /// requests to the routes that verify, past us.
-    pub(super) fn take(parts: &mut Parts) -> Option<Self> {
-        let wanted = parts.headers.get(UPGRADE)?;
-        if !is_websocket(wanted) || parts.method != Method::GET {
+    pub(super) fn take(received: &mut Received) -> Option<Self> {
+        let wanted = received.headers.lines().get(&UPGRADE)?;
+        if !is_websocket(wanted) || received.method != Method::GET {
             return None;
         }
-        let client = parts.extensions.remove::<hyper::upgrade::OnUpgrade>()?;
+        let client = received.upgrade.take()?;
         Some(Self { client })
     }
 
@@ -32,7 +32,8 @@ impl Upgrade {
 
     /// Answers 101 and joins both ends until one of them closes, if the app has agreed.
     pub(super) fn join(self, answer: Response<AnswerBody>) -> Option<Response<ResponseBody>> {
-        let agreed = answer.headers().get(UPGRADE).is_some_and(is_websocket);
+        let agreed = answer.headers().get(UPGRADE);
+        let agreed = agreed.is_some_and(|protocol| is_websocket(protocol.as_bytes()));
         let (head, body) = answer.into_parts();
         if !agreed {
             return None;
@@ -51,6 +52,6 @@ impl Upgrade {
     }
 }
 
-fn is_websocket(protocol: &HeaderValue) -> bool {
-    protocol.as_bytes().eq_ignore_ascii_case(b"websocket")
+fn is_websocket(protocol: &[u8]) -> bool {
+    protocol.eq_ignore_ascii_case(b"websocket")
 }

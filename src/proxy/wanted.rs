@@ -1,10 +1,9 @@
 //! Whether a large body is worth reading before its request is looked at.
 
-use http::request::Parts;
-
 use super::{Admitted, Arrival, Gate, Peer, Slot, admit, framing, panic};
+use crate::received::Received;
 use crate::rejection::Rejection;
-use crate::verify::{Caller, Head};
+use crate::verify::Caller;
 
 /// The place among the requests at once, if a request with this head passes everything up to its
 /// body, and may have one so long.
@@ -15,14 +14,15 @@ use crate::verify::{Caller, Head};
 pub fn wanted(
     gate: &Gate,
     peer: &Peer,
-    parts: &Parts,
+    received: &Received,
     length: usize,
     now: Arrival,
 ) -> Option<Slot> {
     let admitted = || -> Result<Option<Slot>, Rejection> {
-        let host = framing::require_unambiguous(parts)?;
-        let client = gate.trust.client(peer.address, &parts.headers)?;
-        let found = gate.routes.find(host, parts.uri.path(), &parts.method);
+        let head = received.head();
+        let host = framing::require_unambiguous(&received.uri, received.version, head.headers)?;
+        let client = gate.trust.client(peer.address, head.headers)?;
+        let found = gate.routes.find(host, head.path, &received.method);
         let route = found.map_err(|(rejection, _)| rejection)?;
         if route.handshakes.is_some() || route.rate.is_some() || length > route.body_limit {
             return Ok(None);
@@ -30,12 +30,6 @@ pub fn wanted(
         let caller = Caller {
             address: client,
             certificate: peer.certificate.as_deref(),
-        };
-        let head = Head {
-            method: parts.method.as_str(),
-            path: parts.uri.path(),
-            query: parts.uri.query(),
-            headers: &parts.headers,
         };
         match admit(route, caller, &head, now.moment)? {
             Admitted::Pending(_) => gate.enter(route, client).map(Some),

@@ -4,8 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use http::request::Parts;
-use http::{Request, Response};
+use http::Response;
 use tokio::io::AsyncReadExt as _;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -15,6 +14,7 @@ use crate::address::ClientSource;
 use crate::address::proxy_protocol::{MAX_HEADER, Parsed, parse};
 use crate::budget::Reserved;
 use crate::proxy::{Arrival, Arriving, Gate, Peer, ResponseBody, Slot, respond, wanted};
+use crate::received::Received;
 use crate::socket::Socket;
 use crate::upstream::Pool;
 
@@ -110,7 +110,7 @@ impl Session {
     /// `deliver` makes of the answer what the connection wants.
     pub(super) fn respond<T: 'static, D>(
         &self,
-        request: Request<Arriving>,
+        request: (Received, Arriving),
         deliver: D,
     ) -> impl Future<Output = T> + Send + use<T, D>
     where
@@ -150,11 +150,11 @@ impl Session {
     pub(super) fn wanted(
         &self,
         gate: &Gate,
-        parts: &Parts,
+        received: &Received,
         length: usize,
         now: Arrival,
     ) -> Option<Slot> {
-        wanted(gate, &self.peer, parts, length, now)
+        wanted(gate, &self.peer, received, length, now)
     }
 
     /// Whether the process was told to stop.

@@ -42,7 +42,8 @@ where
     let service = service_fn(|request: Request<Incoming>| {
         let live = Live::new(activity.clone());
         let progress = answers.begin();
-        session.respond(request.map(Arriving::from), |response| {
+        let (parts, body) = request.into_parts();
+        session.respond((parts.into(), Arriving::from(body)), |response| {
             Ok::<_, Infallible>(Tracked::response(response, live, progress))
         })
     });

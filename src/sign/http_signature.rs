@@ -56,7 +56,7 @@ impl Signer<'_> {
             method: &self.delivery.method,
             path: &self.delivery.path,
             query: self.delivery.query.as_deref(),
-            headers: &headers,
+            headers: (&headers).into(),
         };
         let base = step.base_of(&input, &head).ok_or(SignError(
             "the signature covers a header or field that the sample does not have",

@@ -290,7 +290,7 @@ impl Signer<'_> {
             method: &self.delivery.method,
             path: &self.delivery.path,
             query: self.delivery.query.as_deref(),
-            headers: &self.delivery.headers,
+            headers: (&self.delivery.headers).into(),
         };
         let context = Context {
             head: &head,

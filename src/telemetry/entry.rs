@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header::USER_AGENT;
-use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use jiff::Timestamp;
 use ulid::Ulid;
@@ -16,6 +15,7 @@ use super::line::{Line, name};
 use super::{Happening, Level, Log, Outcome, Refusal, Series, Telemetry, milliseconds, terminal};
 use crate::duplicates::OnCopy;
 use crate::fingerprint::Fingerprint;
+use crate::received::Received;
 use crate::rejection::{Fault, Rejection};
 use crate::route::Route;
 use crate::schema::Violation;
@@ -32,7 +32,7 @@ pub struct Entry<'g> {
     telemetry: &'g Telemetry,
     started: Instant,
     request_id: HeaderValue,
-    head: Option<(Method, Uri, Option<HeaderValue>)>,
+    head: Option<(Method, Uri, Option<String>)>,
     finished: bool,
     /// When it arrived: the time that decides.
     pub arrived: Timestamp,
@@ -115,10 +115,14 @@ impl<'g> Entry<'g> {
     }
 
     /// Notes the head. The query is left out of the log: it may hold a credential.
-    pub fn head(&mut self, parts: &Parts) {
-        let agent = parts.headers.get(USER_AGENT).cloned();
-        self.trace = parts.headers.get(TRACE).and_then(trace_id);
-        self.head = Some((parts.method.clone(), parts.uri.clone(), agent));
+    pub fn head(&mut self, received: &Received) {
+        let lines = received.headers.lines();
+        let agent = lines.get(&USER_AGENT).map(|agent| {
+            let agent = String::from_utf8_lossy(agent);
+            cut(&agent, USER_AGENT_LENGTH).to_owned()
+        });
+        self.trace = lines.get(&TRACE).and_then(trace_id);
+        self.head = Some((received.method.clone(), received.uri.clone(), agent));
     }
 
     /// The request id.
@@ -214,8 +218,7 @@ impl<'g> Entry<'g> {
                 line.field(name!("method"), method.as_str());
                 line.field(name!("path"), cut(uri.path(), PATH_LENGTH));
                 if let Some(agent) = agent {
-                    let agent = String::from_utf8_lossy(agent.as_bytes());
-                    line.field(name!("user_agent"), cut(&agent, USER_AGENT_LENGTH));
+                    line.field(name!("user_agent"), agent);
                 }
             }
             line.number(name!("status"), status);
@@ -312,11 +315,7 @@ impl<'g> Entry<'g> {
         let (method, path, user_agent) = match &self.head {
             Some((method, uri, agent)) => {
                 let path = cut(uri.path(), PATH_LENGTH).to_owned();
-                let agent = agent.as_ref().map(|agent| {
-                    let agent = String::from_utf8_lossy(agent.as_bytes());
-                    cut(&agent, USER_AGENT_LENGTH).to_owned()
-                });
-                (method.as_str().to_owned(), path, agent)
+                (method.as_str().to_owned(), path, agent.clone())
             }
             None => (String::new(), String::new(), None),
         };
@@ -364,8 +363,8 @@ impl Drop for Entry<'_> {
 }
 
 /// The trace id of a `traceparent` (<https://www.w3.org/TR/trace-context/#traceparent-header>).
-fn trace_id(value: &HeaderValue) -> Option<String> {
-    let mut parts = value.to_str().ok()?.split('-');
+fn trace_id(value: &[u8]) -> Option<String> {
+    let mut parts = std::str::from_utf8(value).ok()?.split('-');
     let (version, id) = (parts.next()?, parts.next()?);
     let hex = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let right = version.len() == 2 && version != "ff" && hex(version) && id.len() == 32 && hex(id);

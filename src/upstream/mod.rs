@@ -201,7 +201,7 @@ mod tests {
         for _ in 0..2 {
             pool.put(Link::new(Dead, Instant::now()));
         }
-        let head = Head::new(http::Method::POST, "/", &HeaderValue::from_static("app"));
+        let head = Head::new(http::Method::POST, "/", b"app");
         let body = Outgoing::whole(vec!["first ".into(), "second".into()]);
         let sent = send(&settings, &pool, head.with_body(body), Instant::now());
         let app = async {
@@ -228,7 +228,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_new_connection_does_not_take_is_not_sent_again() {
         let pool = Pool::default();
-        let head = Head::new(http::Method::POST, "/", &HeaderValue::from_static("app"));
+        let head = Head::new(http::Method::POST, "/", b"app");
         let sending = Sending::new(
             head.with_body(Outgoing::default()).head,
             Outgoing::default(),
@@ -266,7 +266,7 @@ mod tests {
             total - end - 4
         });
         let pool = Pool::default();
-        let head = Head::new(http::Method::POST, "/", &HeaderValue::from_static("app"));
+        let head = Head::new(http::Method::POST, "/", b"app");
         let body = Outgoing::whole(vec![vec![b'x'; LENGTH].into()]);
         let sent = send(&settings, &pool, head.with_body(body), Instant::now());
         assert_eq!(sent.await.unwrap().status(), 200);
@@ -311,7 +311,7 @@ mod tests {
     #[tokio::test]
     async fn an_app_that_never_stops_talking_is_not_listened_to_for_ever() {
         let pool = Pool::default();
-        let head = Head::new(http::Method::POST, "/", &HeaderValue::from_static("app"));
+        let head = Head::new(http::Method::POST, "/", b"app");
         let request = head.with_body(Outgoing::default());
         let sending = Sending::new(request.head, request.body);
         let link = Link::new(Talker(b"HTTP/1.1 103 Early Hints\r\n\r\n"), Instant::now());

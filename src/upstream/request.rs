@@ -27,7 +27,7 @@ pub struct Request {
 
 impl Head {
     /// Begins a head with its request line and the host.
-    pub fn new(method: Method, target: &str, host: &HeaderValue) -> Self {
+    pub fn new(method: Method, target: &str, host: &[u8]) -> Self {
         let mut head = Self {
             text: Vec::with_capacity(USUAL),
             method,
@@ -35,24 +35,29 @@ impl Head {
         for piece in [head.method.as_str(), " ", target, " HTTP/1.1\r\n"] {
             head.text.extend_from_slice(piece.as_bytes());
         }
-        head.line(&HOST, host);
+        head.copied(HOST.as_str(), host);
         head
     }
 
     /// Adds a line. Not one that says how the body ends: that is known by whoever sends it.
     pub fn line(&mut self, name: &HeaderName, value: &HeaderValue) {
-        if *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING {
-            self.write(name, value.as_bytes());
+        self.copied(name.as_str(), value.as_bytes());
+    }
+
+    /// The same, of what was received: neither holds what ends a line.
+    pub fn copied(&mut self, name: &str, value: &[u8]) {
+        if CONTENT_LENGTH != *name && TRANSFER_ENCODING != *name {
+            self.write(name, value);
         }
     }
 
     /// Adds a line with what a verified request tells. The name is one of ours.
     pub fn text(&mut self, name: &HeaderName, text: &HeaderText<'_>) {
-        self.write(name, text.as_str().as_bytes());
+        self.write(name.as_str(), text.as_str().as_bytes());
     }
 
-    fn write(&mut self, name: &HeaderName, value: &[u8]) {
-        let name = name.as_str().as_bytes();
+    fn write(&mut self, name: &str, value: &[u8]) {
+        let name = name.as_bytes();
         self.text.reserve(name.len() + value.len() + 4);
         self.text.extend_from_slice(name);
         self.text.extend_from_slice(b": ");
@@ -68,9 +73,9 @@ impl Head {
             Some(0) if !has_content => {}
             Some(length) => {
                 let mut digits = itoa::Buffer::new();
-                self.write(&CONTENT_LENGTH, digits.format(length).as_bytes());
+                self.write(CONTENT_LENGTH.as_str(), digits.format(length).as_bytes());
             }
-            None => self.write(&TRANSFER_ENCODING, b"chunked"),
+            None => self.write(TRANSFER_ENCODING.as_str(), b"chunked"),
         }
         self.text.extend_from_slice(b"\r\n");
         Request {
@@ -86,7 +91,7 @@ mod tests {
     use super::*;
 
     fn written(method: Method, body: Outgoing) -> String {
-        let mut head = Head::new(method, "/a?b=c", &HeaderValue::from_static("app"));
+        let mut head = Head::new(method, "/a?b=c", b"app");
         for (name, value) in [
             (HeaderName::from_static("a"), "1"),
             (CONTENT_LENGTH, "7"),

@@ -196,7 +196,7 @@ impl Signature {
         body: Option<&'a Body>,
     ) -> Result<Option<Cow<'a, [u8]>>, Rejection> {
         if let (Place::Form(name), Some(body)) = (place, body)
-            && !head.headers.contains_key(http::header::CONTENT_TYPE)
+            && !head.headers.contains_key(&http::header::CONTENT_TYPE)
             && self.message.cover() == Cover::Whole
         {
             let text = body.contiguous();

@@ -32,7 +32,6 @@ mod token_key;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use http::HeaderMap;
 use jiff::Timestamp;
 
 pub use crate::encoding::Encoding;
@@ -47,6 +46,7 @@ pub use timestamp::{Freshness, Unit};
 
 use crate::address::AddressList;
 use crate::fingerprint::{Fingerprint, Fingerprinter};
+use crate::headers::Lines;
 use crate::rejection::Rejection;
 
 /// The time that decides: a parameter, never a look at the clock.
@@ -62,7 +62,7 @@ pub struct Head<'a> {
     /// The query without its `?`, byte for byte.
     pub query: Option<&'a str>,
     /// The headers.
-    pub headers: &'a HeaderMap,
+    pub headers: Lines<'a>,
 }
 
 /// Who sends a request, as far as the connection tells.

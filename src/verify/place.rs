@@ -56,9 +56,7 @@ impl Place {
     ) -> Result<Option<Cow<'a, [u8]>>, Rejection> {
         match self {
             Self::Body => Ok(body.map(Body::contiguous)),
-            Self::Header(name) => {
-                Ok(single_header(head, name)?.map(|value| Cow::Borrowed(value.as_bytes())))
-            }
+            Self::Header(name) => Ok(single_header(head, name)?.map(Cow::Borrowed)),
             Self::Query(name) => match head.query {
                 Some(query) => single_field(query.as_bytes(), name),
                 None => Ok(None),
@@ -110,8 +108,8 @@ pub(super) fn elements(pointer: &Pointer, body: &Body) -> Result<Vec<Body>, Reje
 pub(super) fn single_header<'a>(
     head: &Head<'a>,
     name: &HeaderName,
-) -> Result<Option<&'a http::HeaderValue>, Rejection> {
-    let mut values = head.headers.get_all(name).iter();
+) -> Result<Option<&'a [u8]>, Rejection> {
+    let mut values = head.headers.get_all(name);
     let first = values.next();
     if values.next().is_some() {
         return Err(Rejection::CredentialRepeated);

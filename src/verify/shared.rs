@@ -119,9 +119,7 @@ pub(super) fn scheme<'a>(
     header: &HeaderName,
     prefix: &str,
 ) -> Result<&'a [u8], Rejection> {
-    let value = single_header(head, header)?
-        .ok_or(Rejection::CredentialMissing)?
-        .as_bytes();
+    let value = single_header(head, header)?.ok_or(Rejection::CredentialMissing)?;
     match value.split_at_checked(prefix.len()) {
         Some((word, rest)) if word.eq_ignore_ascii_case(prefix.as_bytes()) => Ok(rest),
         _ => Err(Rejection::CredentialMalformed),

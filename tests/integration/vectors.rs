@@ -100,7 +100,7 @@ impl Vector {
             method: &self.method,
             path,
             query,
-            headers: &headers,
+            headers: (&headers).into(),
         };
         let body = Body::from(bytes::Bytes::from(self.body.clone()));
         let verdict = plan

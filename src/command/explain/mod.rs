@@ -120,22 +120,23 @@ fn examine(arguments: &Arguments, config: &crate::config::Config, capture: Captu
     let peer = arguments
         .from
         .or_else(|| assumed_peer(&config.trust, &parts.headers, &mut notes));
-    let mut report = match framing::require_unambiguous(&parts) {
-        Err(reason) => Report::refused(parts.method.as_str(), parts.uri.path(), reason),
-        Ok(host) => {
-            let case = Case {
-                parts: &parts,
-                host,
-                body: &body,
-                peer,
-                now,
-                plain: framing::require_plain_body(&parts.headers),
-                unread: false,
-                limit: PATIENCE,
-            };
-            diagnosis::examine(&config.routes, &config.trust, &case)
-        }
-    };
+    let mut report =
+        match framing::require_unambiguous(&parts.uri, parts.version, (&parts.headers).into()) {
+            Err(reason) => Report::refused(parts.method.as_str(), parts.uri.path(), reason),
+            Ok(host) => {
+                let case = Case {
+                    parts: &parts,
+                    host,
+                    body: &body,
+                    peer,
+                    now,
+                    plain: framing::require_plain_body((&parts.headers).into()),
+                    unread: false,
+                    limit: PATIENCE,
+                };
+                diagnosis::examine(&config.routes, &config.trust, &case)
+            }
+        };
     notes.push(match (arguments.at, at) {
         (Some(_), _) => format!("judged at {now:.0}, as asked"),
         (None, Some(_)) => format!("judged at {now:.0}, when it was captured"),

@@ -76,7 +76,7 @@ fn judge(plan: &Plan, delivery: &Delivery, now: Moment) -> Result<Verified, Reje
         method: &delivery.method,
         path: &delivery.path,
         query: delivery.query.as_deref(),
-        headers: &delivery.headers,
+        headers: (&delivery.headers).into(),
     };
     let mut pending = plan.admit(IpAddr::V4(Ipv4Addr::LOCALHOST), &head, now)?;
     let mut body = Body::default();

@@ -43,7 +43,8 @@ where
     let progress = Arc::new(Progress::default());
     let service = service_fn(|request: Request<Incoming>| {
         let (live, progress) = (Live::new(activity.clone()), progress.clone());
-        session.respond(request.map(Arriving::from), |response| {
+        let (parts, body) = request.into_parts();
+        session.respond((parts.into(), Arriving::from(body)), |response| {
             Ok::<_, Infallible>(Tracked::response(response, live, progress))
         })
     });

@@ -3,10 +3,11 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Buf as _, Bytes};
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use http::{Method, Uri, Version};
 
 use crate::config::Limits;
+use crate::headers::Headers;
+use crate::received::Received;
 
 /// More header lines than any webhook has.
 const MOST_LINES: usize = 64;
@@ -21,7 +22,7 @@ const MOST_DIGITS: usize = 9;
 )]
 pub enum Found {
     /// A request, taken off.
-    Whole(Request<Bytes>),
+    Whole(Received, Bytes),
     /// The head of one, and some of the body: so many bytes are missing. Nothing was taken.
     Begun(usize),
     /// Anything else, be it unusual or wrong: that is hyper's to judge, by all of the same bytes.
@@ -32,7 +33,7 @@ pub enum Found {
 /// Takes a request off `read`: a POST to a path, HTTP/1.1, with one length and nothing that bears on
 /// the connection.
 pub fn take(read: &mut Bytes, limits: &Limits) -> Found {
-    let Some((request, ahead, length)) = begun(read, limits) else {
+    let Some((received, ahead, length)) = begun(read, limits) else {
         return Found::Other;
     };
     let Some(end) = ahead.checked_add(length) else {
@@ -42,11 +43,11 @@ pub fn take(read: &mut Bytes, limits: &Limits) -> Found {
         return Found::Begun(end.saturating_sub(read.len()));
     }
     read.advance(ahead);
-    Found::Whole(request.map(|()| read.split_to(length)))
+    Found::Whole(received, read.split_to(length))
 }
 
 /// The request, how long its head is, and how long its body will be.
-pub(super) fn begun(read: &Bytes, limits: &Limits) -> Option<(Request<()>, usize, usize)> {
+pub(super) fn begun(read: &Bytes, limits: &Limits) -> Option<(Received, usize, usize)> {
     if !read.starts_with(b"POST /") {
         return None;
     }
@@ -64,28 +65,32 @@ pub(super) fn begun(read: &Bytes, limits: &Limits) -> Option<(Request<()>, usize
     if !fits || parsed.version != Some(1) {
         return None;
     }
-    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
+    let mut headers = Headers::with_capacity(parsed.headers.len(), ahead);
     let mut length = None;
     for line in parsed.headers.iter() {
-        let name = HeaderName::from_bytes(line.name.as_bytes()).ok()?;
-        let usual = match name {
-            CONTENT_LENGTH => length.replace(decimal(line.value)?).is_none(),
-            CONNECTION => line.value.eq_ignore_ascii_case(b"keep-alive"),
-            EXPECT | TRANSFER_ENCODING | UPGRADE => false,
+        let is = |name: &str| line.name.eq_ignore_ascii_case(name);
+        let usual = match line.name.len() {
+            6 => !is("expect"),
+            7 => !is("upgrade"),
+            10 if is("connection") => line.value.eq_ignore_ascii_case(b"keep-alive"),
+            14 if is("content-length") => length.replace(decimal(line.value)?).is_none(),
+            17 => !is("transfer-encoding"),
             _ => true,
         };
         if !usual {
             return None;
         }
-        let value = HeaderValue::from_maybe_shared(read.slice_ref(line.value));
-        headers.append(name, value.ok()?);
+        headers.append(line.name, line.value)?;
     }
     let uri = Uri::from_maybe_shared(read.slice_ref(parsed.path?.as_bytes()));
-    let mut request = Request::new(());
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = uri.ok()?;
-    *request.headers_mut() = headers;
-    Some((request, ahead, length?))
+    let received = Received {
+        method: Method::POST,
+        uri: uri.ok()?,
+        version: Version::HTTP_11,
+        headers,
+        upgrade: None,
+    };
+    Some((received, ahead, length?))
 }
 
 /// A length (RFC 9110 §8.6).
@@ -101,7 +106,7 @@ mod tests {
     use std::convert::Infallible;
     use std::sync::{Arc, LazyLock, Mutex};
 
-    use http::Response;
+    use http::{HeaderMap, Request, Response};
     use http_body_util::BodyExt as _;
     use hyper::body::Incoming;
     use hyper::service::service_fn;
@@ -119,14 +124,14 @@ mod tests {
         loaded.config.unwrap().limits
     });
 
-    fn taken(text: &str) -> Option<(Request<Bytes>, Bytes)> {
+    fn taken(text: &str) -> Option<((Received, Bytes), Bytes)> {
         let mut read = Bytes::copy_from_slice(text.as_bytes());
         match take(&mut read, &LIMITS) {
-            Found::Whole(request) => Some((request, read)),
+            Found::Whole(received, body) => Some(((received, body), read)),
             Found::Begun(missing) => {
                 let whole = text.to_owned() + &"x".repeat(missing);
                 let mut read = Bytes::from(whole);
-                assert!(matches!(take(&mut read, &LIMITS), Found::Whole(_)));
+                assert!(matches!(take(&mut read, &LIMITS), Found::Whole(..)));
                 assert!(read.is_empty(), "what is missing was missing");
                 None
             }
@@ -138,7 +143,7 @@ mod tests {
     }
 
     /// The first request that hyper reads.
-    fn by_hyper(text: &str) -> Option<Request<Bytes>> {
+    fn by_hyper(text: &str) -> Option<(Received, Bytes)> {
         let runtime = tokio::runtime::Builder::new_current_thread().build();
         runtime.unwrap().block_on(async {
             let (ours, mut theirs) = tokio::io::duplex(1 << 16);
@@ -148,7 +153,7 @@ mod tests {
             let service = service_fn(|request: Request<Incoming>| async {
                 let (parts, body) = request.into_parts();
                 if let Ok(body) = body.collect().await {
-                    let request = Request::from_parts(parts, body.to_bytes());
+                    let request = (parts.into(), body.to_bytes());
                     seen.lock().unwrap().get_or_insert(request);
                 }
                 Ok::<_, Infallible>(Response::new(String::new()))
@@ -160,12 +165,13 @@ mod tests {
         })
     }
 
-    fn same(ours: &Request<Bytes>, hypers: &Request<Bytes>) -> bool {
-        ours.method() == hypers.method()
-            && ours.uri() == hypers.uri()
-            && ours.version() == hypers.version()
-            && ours.body() == hypers.body()
-            && ours.headers().iter().eq(hypers.headers().iter())
+    fn same(ours: &(Received, Bytes), hypers: &(Received, Bytes)) -> bool {
+        let ((ours, body), (hypers, hypers_body)) = (ours, hypers);
+        ours.method == hypers.method
+            && ours.uri == hypers.uri
+            && ours.version == hypers.version
+            && body == hypers_body
+            && HeaderMap::from(&ours.headers) == HeaderMap::from(&hypers.headers)
     }
 
     const USUAL: &str = "POST /a?b HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nx-a: 2\r\n\
@@ -175,13 +181,13 @@ mod tests {
     fn what_is_usual_and_whole_is_taken_and_what_follows_it_is_left() {
         let (request, left) = taken(&format!("{USUAL}POST /")).unwrap();
         assert!(same(&request, &by_hyper(USUAL).unwrap()));
-        assert_eq!(request.body(), "hello");
+        assert_eq!(request.1, "hello");
         assert_eq!(left, "POST /");
         for end in 0..USUAL.len() {
             assert!(taken(USUAL.get(..end).unwrap()).is_none(), "{end}");
         }
         let empty = "POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
-        assert!(taken(empty).unwrap().0.body().is_empty());
+        assert!(taken(empty).unwrap().0.1.is_empty());
     }
 
     #[test]

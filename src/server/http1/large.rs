@@ -3,12 +3,12 @@
 //! come in pieces, and be copied.
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use http::Request;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::head;
 use crate::config::Limits;
 use crate::proxy::{Arrival, Arriving, Gathered};
+use crate::received::Received;
 use crate::rejection::Rejection;
 use crate::server::connection::Session;
 
@@ -23,13 +23,12 @@ pub(super) async fn take<S: AsyncRead + Unpin>(
     limits: &Limits,
     io: &mut S,
     read: &mut Bytes,
-) -> Option<Request<Arriving>> {
+) -> Option<(Received, Arriving)> {
     let since = Arrival::now();
-    let (request, ahead, length) = head::begun(read, limits)?;
+    let (received, ahead, length) = head::begun(read, limits)?;
     let gate = session.gate();
-    let (parts, ()) = request.into_parts();
     let wanted = ahead.checked_add(length).filter(|_| length <= LARGEST)?;
-    let slot = session.wanted(&gate, &parts, length, since)?;
+    let slot = session.wanted(&gate, &received, length, since)?;
     let mut all = BytesMut::with_capacity(wanted);
     all.extend_from_slice(read);
     *read = Bytes::new();
@@ -66,5 +65,5 @@ pub(super) async fn take<S: AsyncRead + Unpin>(
         slot,
         reserved,
     };
-    Some(Request::from_parts(parts, body.into()))
+    Some((received, body.into()))
 }

@@ -95,7 +95,7 @@ where
             found = head::take(&mut read, &limits);
         }
         let request = match found {
-            Found::Whole(request) => Some(request.map(Arriving::from)),
+            Found::Whole(received, body) => Some((received, Arriving::from(body))),
             Found::Begun(missing) if read.len().saturating_add(missing) > LARGEST => {
                 // Boxed: few requests need the room for it.
                 Box::pin(large::take(session, &limits, &mut stream.io, &mut read)).await
@@ -109,7 +109,7 @@ where
         // From here on the budget counts it.
         (stream.awaited, stream.leave) = (None, None);
         answered = answered.wrapping_add(1);
-        let broken = request.body().is_broken();
+        let broken = request.1.is_broken();
         // Boxed: it is large, and would be moved around before it begins.
         let response = Box::pin(session.respond(request, |response| response)).await;
         let last = broken || session.is_draining();

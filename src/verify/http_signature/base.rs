@@ -136,12 +136,7 @@ fn encoded(text: &str) -> String {
 }
 
 fn field(name: &http::HeaderName, written: &As, head: &Head<'_>) -> Option<Vec<u8>> {
-    let mut lines = head
-        .headers
-        .get_all(name)
-        .iter()
-        .map(http::HeaderValue::as_bytes)
-        .peekable();
+    let mut lines = head.headers.get_all(name).peekable();
     lines.peek()?;
     if *written == As::Bytes {
         let encoded: Vec<String> = lines

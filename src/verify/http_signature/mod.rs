@@ -262,11 +262,11 @@ fn candidates<'r, K>(
 /// A dictionary field (RFC 9651 §3.2), its lines joined. A member that stands in it twice has no one
 /// value: RFC 9651 takes the last, but an app that looks again may take the first.
 fn dictionary(head: &Head<'_>, name: &'static str) -> Result<Dictionary, Rejection> {
-    let mut lines = head.headers.get_all(name).iter().peekable();
+    let mut lines = head.headers.get_all(name).peekable();
     if lines.peek().is_none() {
         return Err(Rejection::SignatureMissing);
     }
-    let joined = base::joined(lines.map(http::HeaderValue::as_bytes));
+    let joined = base::joined(lines);
     Parser::new(&joined)
         .parse_dictionary_with_visitor(&mut Once::default())
         .map_err(|_| Rejection::SignatureMalformed)?;

@@ -132,7 +132,7 @@ impl Sent {
             method: &self.method,
             path: &self.path,
             query: self.query.as_deref(),
-            headers: &headers,
+            headers: (&headers).into(),
         };
         let plan = Plan {
             addresses: None,
@@ -166,7 +166,7 @@ fn sign(step: &HttpSignature, sent: Sent, input: &str) -> Sent {
         method: &sent.method,
         path: &sent.path,
         query: sent.query.as_deref(),
-        headers: &headers,
+        headers: (&headers).into(),
     };
     let base = step.base_of(input, &head).unwrap();
     let Keys::Hmac(keys) = &step.keys else {
@@ -634,7 +634,7 @@ fn the_base_has_every_component_in_its_only_spelling() {
         query: Some(
             "param=value&foo=bar&baz=batman&qux=&var=this%20is%20a%20big%0Amultiline%20value&fa%C3%A7ade%22%3A%20=something",
         ),
-        headers: &headers,
+        headers: (&headers).into(),
     };
     for (components, expected) in [
         (r#""host""#, r#""host": www.example.com"#),

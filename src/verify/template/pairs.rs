@@ -103,7 +103,8 @@ impl Pairs {
             // Where nothing declares what the body is, nobody reads it as something else.
             Source::Form => {
                 let headers = context.head.headers;
-                if !form::is_declared(headers) && headers.contains_key(http::header::CONTENT_TYPE) {
+                if !form::is_declared(headers) && headers.contains_key(&http::header::CONTENT_TYPE)
+                {
                     return Err(Rejection::SignatureMalformed);
                 }
                 body = context.body.map(Body::contiguous).unwrap_or_default();
@@ -134,12 +135,15 @@ impl Pairs {
 fn listed<'a>(context: &Context<'a>, list: &HeaderName) -> Result<Vec<Pair<'a>>, Rejection> {
     let malformed = Rejection::SignatureMalformed;
     let names = single_header(context.head, list)?.ok_or(Rejection::SignatureMissing)?;
-    let names = names.to_str().map_err(|_| malformed)?;
+    let names = std::str::from_utf8(names).map_err(|_| malformed)?;
+    if !names.is_ascii() {
+        return Err(malformed);
+    }
     let mut pairs = Vec::new();
     for name in names.split(',').map(str::trim) {
         let name = HeaderName::try_from(name).map_err(|_| malformed)?;
         let value = single_header(context.head, &name)?.ok_or(Rejection::SignatureMissing)?;
-        let value = std::str::from_utf8(value.as_bytes()).map_err(|_| malformed)?;
+        let value = std::str::from_utf8(value).map_err(|_| malformed)?;
         pairs.push((name.as_str().to_owned().into(), value.into()));
         if pairs.len() > MAX_PAIRS {
             return Err(malformed);

@@ -126,7 +126,7 @@ impl Variable {
             Self::Form(name) => {
                 put(single_field(&body.map(Body::contiguous).unwrap_or_default(), name)?.as_deref())
             }
-            Self::Header(name) => put(single_header(head, name)?.map(http::HeaderValue::as_bytes)),
+            Self::Header(name) => put(single_header(head, name)?),
             Self::Host(text) | Self::Literal(text) => put(Some(text.as_bytes())),
             Self::Id => put(claim.id.as_deref().map(str::as_bytes)),
             // An object or a list is refused: it must not be read as if it were empty.

@@ -251,7 +251,7 @@ fn judge(
         method: &delivery.method,
         path: &delivery.path,
         query: delivery.query.as_deref(),
-        headers: &delivery.headers,
+        headers: (&delivery.headers).into(),
     };
     let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let mut pending = plan.admit(client, &head, now)?;

@@ -134,7 +134,7 @@ fn accepts(plan: &Plan, delivery: &Delivery, now: Moment) -> bool {
         method: &delivery.method,
         path: &delivery.path,
         query: delivery.query.as_deref(),
-        headers: &delivery.headers,
+        headers: (&delivery.headers).into(),
     };
     let body = Body::from(bytes::Bytes::from(delivery.body.clone()));
     plan.admit(IpAddr::V4(Ipv4Addr::LOCALHOST), &head, now)

@@ -1,11 +1,15 @@
 //! The headers the app receives: what could lie is removed, what is true is written.
 
+mod lines;
+
 use std::borrow::Cow;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 
 use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue};
+
+pub use lines::{Headers, Iter, Lines, Values};
 
 /// Hop-by-hop names (RFC 9110 §7.6.1) and those that steer a proxy, of those that begin with
 /// `letter`. `Content-Length` is written afresh from the bytes that are sent.
@@ -199,14 +203,13 @@ pub fn is_canonical(name: &str) -> bool {
 ///
 /// What `Connection` names goes too, but for what is none of its business.
 pub fn kept<'h>(
-    headers: &'h HeaderMap,
+    headers: Lines<'h>,
     names: &Names,
     cloudevents: bool,
-) -> impl Iterator<Item = (&'h HeaderName, &'h HeaderValue)> {
+) -> impl Iterator<Item = (&'h str, &'h [u8])> {
     let nominated = nominated(headers);
     headers.iter().filter(move |(name, _)| {
         let stays = || {
-            let name = name.as_str();
             // Most names.
             if is_harmless(name) && first(name) != first(&names.prefix) {
                 return true;
@@ -217,41 +220,39 @@ pub fn kept<'h>(
                 || is_override(&name)
                 || (cloudevents && name.starts_with("ce-")))
         };
-        !nominated.contains(name) && **name != HOST && **name != COOKIE && stays()
+        !nominated.iter().any(|other| other == name) && HOST != *name && COOKIE != *name && stays()
     })
 }
 
 /// The cookies, unless `Connection` names them. HTTP/2 may send one per line; HTTP/1 has one line
 /// (RFC 9113 §8.2.3).
-pub fn cookies(headers: &HeaderMap) -> Option<HeaderValue> {
-    let mut lines = headers.get_all(COOKIE).iter();
+pub fn cookies(headers: Lines<'_>) -> Option<Vec<u8>> {
+    let mut lines = headers.get_all(&COOKIE);
     let first = lines.next()?;
     if nominated(headers).contains(&COOKIE) {
         return None;
     }
-    let mut joined = first.as_bytes().to_vec();
+    let mut joined = first.to_vec();
     for line in lines {
         joined.extend_from_slice(b"; ");
-        joined.extend_from_slice(line.as_bytes());
+        joined.extend_from_slice(line);
     }
-    HeaderValue::try_from(joined).ok()
+    Some(joined)
 }
 
 /// Whether the nearest hop says the client came over TLS. Only a trusted proxy may be asked. Of a
 /// list the last one is its own word.
-pub fn claims_tls(headers: &HeaderMap) -> bool {
-    const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub fn claims_tls(headers: Lines<'_>) -> bool {
     headers
-        .get_all(PROTO)
-        .iter()
+        .get_all(&FORWARDED_PROTO)
         .next_back()
-        .and_then(|line| line.as_bytes().rsplit(|b| *b == b',').next())
+        .and_then(|line| line.rsplit(|b| *b == b',').next())
         .is_some_and(|last| last.trim_ascii().eq_ignore_ascii_case(b"https"))
 }
 
 /// Removes hop-by-hop names from an answer of the app.
 pub fn strip_outbound(headers: &mut HeaderMap) {
-    for name in nominated(headers) {
+    for name in nominated(Lines::from(&*headers)) {
         headers.remove(name);
     }
     // The length of the answer stays: it tells a HEAD or a streamed body apart.
@@ -261,10 +262,10 @@ pub fn strip_outbound(headers: &mut HeaderMap) {
 }
 
 /// What `Connection` names (RFC 9110 §7.6.1).
-fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
-    let lines = headers.get_all(CONNECTION).iter();
+fn nominated(headers: Lines<'_>) -> Vec<HeaderName> {
+    let lines = headers.get_all(&CONNECTION);
     lines
-        .flat_map(|line| line.as_bytes().split(|b| *b == b','))
+        .flat_map(|line| line.split(|b| *b == b','))
         .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
         .filter(|name| *name != HOST && *name != CONTENT_LENGTH && *name != UPGRADE)
         .collect()
@@ -340,7 +341,7 @@ mod tests {
             headers.append(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
         }
         let names = Names::new("X-Gatepost-").unwrap();
-        kept(&headers, &names, false)
+        kept(Lines::from(&headers), &names, false)
             .map(|(name, _)| name.to_string())
             .collect()
     }
@@ -402,8 +403,8 @@ mod tests {
         headers.append("gate_provider", HeaderValue::from_static("1"));
         headers.append("good", HeaderValue::from_static("1"));
         let names = Names::new("gate-").unwrap();
-        let left: Vec<_> = kept(&headers, &names, false)
-            .map(|(name, _)| name.as_str())
+        let left: Vec<_> = kept(Lines::from(&headers), &names, false)
+            .map(|(name, _)| name)
             .collect();
         assert_eq!(left, ["good"]);
     }
@@ -438,9 +439,9 @@ mod tests {
         for value in ["a=1", "b=2", "c=3"] {
             headers.append(COOKIE, HeaderValue::from_static(value));
         }
-        assert_eq!(cookies(&headers).unwrap(), "a=1; b=2; c=3");
+        assert_eq!(cookies(Lines::from(&headers)).unwrap(), b"a=1; b=2; c=3");
         headers.insert(CONNECTION, HeaderValue::from_static("cookie"));
-        assert_eq!(cookies(&headers), None);
+        assert_eq!(cookies(Lines::from(&headers)), None);
     }
 
     #[test]
@@ -459,7 +460,7 @@ mod tests {
             for line in lines {
                 headers.append("x-forwarded-proto", HeaderValue::from_static(line));
             }
-            assert_eq!(claims_tls(&headers), expected, "{lines:?}");
+            assert_eq!(claims_tls(Lines::from(&headers)), expected, "{lines:?}");
         }
     }
 

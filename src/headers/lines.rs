@@ -1,0 +1,332 @@
+//! The header lines of a request, as they were received.
+//!
+//! Names and values stand in one text each. A map with a place, a count and a check for each of
+//! them costs more than to look at a dozen lines, whenever one is asked for.
+
+use std::fmt;
+
+use http::header::ValueIter;
+use http::{HeaderMap, HeaderValue};
+
+/// The header lines of a request in the order of their arrival, names in lower case. Whatever is in
+/// it can stand in a line: a name is a token (RFC 9110 §5.6.2), and no value ends its line.
+#[derive(Default)]
+pub struct Headers {
+    names: String,
+    values: Vec<u8>,
+    lines: Vec<Line>,
+}
+
+/// Where a line stands.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    name: (usize, usize),
+    value: (usize, usize),
+}
+
+/// The header lines of a request, whoever holds them.
+#[derive(Clone, Copy)]
+pub enum Lines<'h> {
+    /// Of one that was made, or captured.
+    Made(&'h HeaderMap),
+    /// Of one that was received.
+    Received(&'h Headers),
+}
+
+impl Headers {
+    /// Room for so many lines, which are so long in all.
+    pub fn with_capacity(lines: usize, bytes: usize) -> Self {
+        Self {
+            names: String::with_capacity(bytes),
+            values: Vec::with_capacity(bytes),
+            lines: Vec::with_capacity(lines),
+        }
+    }
+
+    /// Adds a line; `None`, and none is added, where it could not be sent as one.
+    pub fn append(&mut self, name: &str, value: &[u8]) -> Option<()> {
+        let sound = !name.is_empty() && name.bytes().all(is_token) && is_text(value);
+        sound.then(|| self.push(name, value))
+    }
+
+    fn push(&mut self, name: &str, value: &[u8]) {
+        let (name_start, value_start) = (self.names.len(), self.values.len());
+        self.names.push_str(name);
+        if let Some(name) = self.names.get_mut(name_start..) {
+            name.make_ascii_lowercase();
+        }
+        self.values.extend_from_slice(value);
+        self.lines.push(Line {
+            name: (name_start, self.names.len()),
+            value: (value_start, self.values.len()),
+        });
+    }
+
+    /// The lines.
+    pub const fn lines(&self) -> Lines<'_> {
+        Lines::Received(self)
+    }
+
+    /// Few names are as long as the one that is asked for: that is seen at once.
+    fn is_of(&self, line: &Line, name: &str) -> bool {
+        let (start, end) = line.name;
+        end.wrapping_sub(start) == name.len() && self.name(line) == name
+    }
+
+    fn name(&self, line: &Line) -> &str {
+        let (start, end) = line.name;
+        self.names.get(start..end).unwrap_or_default()
+    }
+
+    fn value(&self, line: &Line) -> &[u8] {
+        let (start, end) = line.value;
+        self.values.get(start..end).unwrap_or_default()
+    }
+}
+
+/// Whether it may stand in a name.
+fn is_token(byte: u8) -> bool {
+    const TOKEN: [bool; 256] = {
+        let mut token = [false; 256];
+        let mut b = 0_u8;
+        while b < u8::MAX {
+            #[expect(clippy::indexing_slicing, reason = "when it is compiled")]
+            let place = &mut token[b as usize];
+            *place = b.is_ascii_alphanumeric()
+                || matches!(b, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~');
+            b += 1;
+        }
+        token
+    };
+    TOKEN.get(usize::from(byte)) == Some(&true)
+}
+
+/// Whether it may be a value (RFC 9110 §5.5).
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "without a branch, so that many bytes are looked at together"
+)]
+fn is_text(value: &[u8]) -> bool {
+    value.iter().fold(true, |sound, b| {
+        sound & ((*b >= b' ') | (*b == b'\t')) & (*b != 0x7f)
+    })
+}
+
+impl From<&HeaderMap> for Headers {
+    fn from(map: &HeaderMap) -> Self {
+        let bytes = map
+            .iter()
+            .map(|(name, value)| name.as_str().len().max(value.len()));
+        let mut headers = Self::with_capacity(map.len(), bytes.sum());
+        for (name, value) in map {
+            headers.push(name.as_str(), value.as_bytes());
+        }
+        headers
+    }
+}
+
+impl From<&Headers> for HeaderMap {
+    fn from(headers: &Headers) -> Self {
+        let lines = headers.lines().iter().filter_map(|(name, value)| {
+            let name = name.parse::<http::HeaderName>().ok()?;
+            Some((name, HeaderValue::from_bytes(value).ok()?))
+        });
+        let mut map = Self::new();
+        for (name, value) in lines {
+            map.append(name, value);
+        }
+        map
+    }
+}
+
+impl<'h> Lines<'h> {
+    /// The values of all lines of this name, which is in lower case, in their order.
+    pub fn get_all<'n>(self, name: &'n (impl AsRef<str> + ?Sized)) -> Values<'h, 'n> {
+        let name = name.as_ref();
+        match self {
+            Self::Made(map) => Values(Of::Made(map.get_all(name).iter())),
+            Self::Received(headers) => Values(Of::Received(headers, headers.lines.iter(), name)),
+        }
+    }
+
+    /// The first value.
+    pub fn get(self, name: &(impl AsRef<str> + ?Sized)) -> Option<&'h [u8]> {
+        self.get_all(name).next()
+    }
+
+    /// Whether there is such a line.
+    pub fn contains_key(self, name: &(impl AsRef<str> + ?Sized)) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// All names and values.
+    pub fn iter(self) -> Iter<'h> {
+        Iter(match self {
+            Self::Made(map) => Each::Made(map.iter()),
+            Self::Received(headers) => Each::Received(headers, headers.lines.iter()),
+        })
+    }
+}
+
+impl<'h> From<&'h HeaderMap> for Lines<'h> {
+    fn from(map: &'h HeaderMap) -> Self {
+        Self::Made(map)
+    }
+}
+
+impl<'h> From<&'h Headers> for Lines<'h> {
+    fn from(headers: &'h Headers) -> Self {
+        Self::Received(headers)
+    }
+}
+
+/// The lines of a request.
+pub struct Iter<'h>(Each<'h>);
+
+enum Each<'h> {
+    Made(http::header::Iter<'h, HeaderValue>),
+    Received(&'h Headers, std::slice::Iter<'h, Line>),
+}
+
+impl<'h> Iterator for Iter<'h> {
+    type Item = (&'h str, &'h [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.0 {
+            Each::Made(lines) => {
+                let (name, value) = lines.next()?;
+                Some((name.as_str(), value.as_bytes()))
+            }
+            Each::Received(headers, lines) => {
+                let line = lines.next()?;
+                Some((headers.name(line), headers.value(line)))
+            }
+        }
+    }
+}
+
+/// The values of the lines of one name.
+pub struct Values<'h, 'n>(Of<'h, 'n>);
+
+enum Of<'h, 'n> {
+    Made(ValueIter<'h, HeaderValue>),
+    Received(&'h Headers, std::slice::Iter<'h, Line>, &'n str),
+}
+
+impl<'h> Iterator for Values<'h, '_> {
+    type Item = &'h [u8];
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.0 {
+            Of::Made(values) => values.next().map(HeaderValue::as_bytes),
+            Of::Received(headers, lines, name) => {
+                let line = lines.find(|line| headers.is_of(line, name))?;
+                Some(headers.value(line))
+            }
+        }
+    }
+}
+
+impl DoubleEndedIterator for Values<'_, '_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        match &mut self.0 {
+            Of::Made(values) => values.next_back().map(HeaderValue::as_bytes),
+            Of::Received(headers, lines, name) => {
+                let line = lines.rfind(|line| headers.is_of(line, name))?;
+                Some(headers.value(line))
+            }
+        }
+    }
+}
+
+/// Nothing of it is shown: a line may hold a credential.
+macro_rules! hidden {
+    ($($type:ty),*) => {
+        $(impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the lines of a head")
+            }
+        })*
+    };
+}
+hidden!(Headers, Lines<'_>, Iter<'_>, Values<'_, '_>);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn seen(lines: Lines<'_>) -> Vec<(String, Vec<u8>)> {
+        let mut seen: Vec<_> = lines
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_vec()))
+            .collect();
+        // A map keeps the order of one name only.
+        seen.sort_by(|a, b| a.0.cmp(&b.0));
+        seen
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_received_reads_as_what_was_made(
+            lines in proptest::collection::vec(("[!-~]{1,3}|[aA]-?[bB]?", "[ -~]{0,3}|\\PC{0,2}"), 0..9),
+            asked in "[a-z!]{1,2}|a-b",
+        ) {
+            let (mut map, mut headers) = (HeaderMap::new(), Headers::with_capacity(0, 0));
+            for (name, value) in &lines {
+                let made = http::HeaderName::from_bytes(name.as_bytes());
+                let made = made.ok().zip(HeaderValue::from_bytes(value.as_bytes()).ok());
+                let added = headers.append(name, value.as_bytes());
+                prop_assert_eq!(added.is_some(), made.is_some(), "{}: {}", name, value);
+                if let Some((name, value)) = made {
+                    map.append(name, value);
+                }
+            }
+            let (received, made) = (headers.lines(), Lines::from(&map));
+            prop_assert_eq!(seen(received), seen(made));
+            prop_assert_eq!(seen(Headers::from(&map).lines()), seen(made));
+            prop_assert_eq!(HeaderMap::from(&headers), map.clone());
+            let all = |lines: Lines<'_>| lines.get_all(&asked).map(<[u8]>::to_vec).collect::<Vec<_>>();
+            let back = |lines: Lines<'_>| lines.get_all(&asked).rev().map(<[u8]>::to_vec).collect::<Vec<_>>();
+            prop_assert_eq!(all(received), all(made));
+            prop_assert_eq!(back(received), back(made));
+            prop_assert_eq!(received.get(&asked), made.get(&asked));
+            prop_assert_eq!(received.contains_key(&asked), made.contains_key(&asked));
+        }
+    }
+
+    #[test]
+    fn what_would_end_a_line_is_none() {
+        let mut headers = Headers::default();
+        for (name, value) in [
+            ("", &b"b"[..]),
+            ("a b", b"b"),
+            ("a:", b"b"),
+            ("a\r", b"b"),
+            ("\u{e9}", b"b"),
+            ("a", b"b\r\nc: d"),
+            ("a", b"b\nc"),
+            ("a", b"\0"),
+            ("a", b"\x7f"),
+        ] {
+            assert_eq!(headers.append(name, value), None, "{name:?} {value:?}");
+        }
+        assert_eq!(headers.lines().iter().count(), 0);
+        assert_eq!(headers.append("A", b"\xff\t"), Some(()));
+        assert_eq!(headers.lines().get("a"), Some(&b"\xff\t"[..]));
+    }
+
+    #[test]
+    fn nothing_of_it_is_shown() {
+        let mut headers = Headers::default();
+        headers.append("authorization", b"marked");
+        let lines = headers.lines();
+        let shown = format!(
+            "{headers:?} {lines:?} {:?} {:?}",
+            lines.iter(),
+            lines.get_all("a")
+        );
+        assert!(!shown.contains("marked"), "{shown}");
+    }
+}
