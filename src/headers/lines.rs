@@ -10,7 +10,6 @@ use http::{HeaderMap, HeaderValue};
 
 /// The header lines of a request in the order of their arrival, names in lower case. Whatever is in
 /// it can stand in a line: a name is a token (RFC 9110 §5.6.2), and no value ends its line.
-#[derive(Default)]
 pub struct Headers {
     names: String,
     values: Vec<u8>,
@@ -34,32 +33,40 @@ pub enum Lines<'h> {
 }
 
 impl Headers {
-    /// Room for so many lines, which are so long in all.
-    pub fn with_capacity(lines: usize, bytes: usize) -> Self {
-        Self {
-            names: String::with_capacity(bytes),
-            values: Vec::with_capacity(bytes),
-            lines: Vec::with_capacity(lines),
-        }
+    /// These lines; `None` where one of them could not be sent as one.
+    pub fn of<'l>(lines: impl Iterator<Item = (&'l str, &'l [u8])> + Clone) -> Option<Self> {
+        let headers = Self::gathered(lines);
+        let named = headers.lines.iter().all(|line| line.name.0 < line.name.1);
+        // All in one pass, which costs less than to begin anew for each.
+        let sound = named && headers.names.bytes().all(is_token) && is_text(&headers.values);
+        sound.then_some(headers)
     }
 
-    /// Adds a line; `None`, and none is added, where it could not be sent as one.
-    pub fn append(&mut self, name: &str, value: &[u8]) -> Option<()> {
-        let sound = !name.is_empty() && name.bytes().all(is_token) && is_text(value);
-        sound.then(|| self.push(name, value))
-    }
-
-    fn push(&mut self, name: &str, value: &[u8]) {
-        let (name_start, value_start) = (self.names.len(), self.values.len());
-        self.names.push_str(name);
-        if let Some(name) = self.names.get_mut(name_start..) {
-            name.make_ascii_lowercase();
+    /// There is room for these lines and no more: it is held as long as their request, and no budget
+    /// counts it.
+    fn gathered<'l>(lines: impl Iterator<Item = (&'l str, &'l [u8])> + Clone) -> Self {
+        let (mut count, mut names, mut values) = (0_usize, 0_usize, 0_usize);
+        for (name, value) in lines.clone() {
+            count = count.saturating_add(1);
+            names = names.saturating_add(name.len());
+            values = values.saturating_add(value.len());
         }
-        self.values.extend_from_slice(value);
-        self.lines.push(Line {
-            name: (name_start, self.names.len()),
-            value: (value_start, self.values.len()),
-        });
+        let mut headers = Self {
+            names: String::with_capacity(names),
+            values: Vec::with_capacity(values),
+            lines: Vec::with_capacity(count),
+        };
+        for (name, value) in lines {
+            let starts = (headers.names.len(), headers.values.len());
+            headers.names.push_str(name);
+            headers.values.extend_from_slice(value);
+            headers.lines.push(Line {
+                name: (starts.0, headers.names.len()),
+                value: (starts.1, headers.values.len()),
+            });
+        }
+        headers.names.make_ascii_lowercase();
+        headers
     }
 
     /// The lines.
@@ -114,14 +121,8 @@ fn is_text(value: &[u8]) -> bool {
 
 impl From<&HeaderMap> for Headers {
     fn from(map: &HeaderMap) -> Self {
-        let bytes = map
-            .iter()
-            .map(|(name, value)| name.as_str().len().max(value.len()));
-        let mut headers = Self::with_capacity(map.len(), bytes.sum());
-        for (name, value) in map {
-            headers.push(name.as_str(), value.as_bytes());
-        }
-        headers
+        let lines: Vec<_> = Lines::from(map).iter().collect();
+        Self::gathered(lines.into_iter())
     }
 }
 
@@ -143,6 +144,7 @@ impl<'h> Lines<'h> {
     /// The values of all lines of this name, which is in lower case, in their order.
     pub fn get_all<'n>(self, name: &'n (impl AsRef<str> + ?Sized)) -> Values<'h, 'n> {
         let name = name.as_ref();
+        debug_assert!(!name.bytes().any(|b| b.is_ascii_uppercase()), "{name}");
         match self {
             Self::Made(map) => Values(Of::Made(map.get_all(name).iter())),
             Self::Received(headers) => Values(Of::Received(headers, headers.lines.iter(), name)),
@@ -157,6 +159,19 @@ impl<'h> Lines<'h> {
     /// Whether there is such a line.
     pub fn contains_key(self, name: &(impl AsRef<str> + ?Sized)) -> bool {
         self.get(name).is_some()
+    }
+
+    /// How many there are.
+    pub fn len(self) -> usize {
+        match self {
+            Self::Made(map) => map.len(),
+            Self::Received(headers) => headers.lines.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
     }
 
     /// All names and values.
@@ -273,16 +288,20 @@ mod tests {
             lines in proptest::collection::vec(("[!-~]{1,3}|[aA]-?[bB]?", "[ -~]{0,3}|\\PC{0,2}"), 0..9),
             asked in "[a-z!]{1,2}|a-b",
         ) {
-            let (mut map, mut headers) = (HeaderMap::new(), Headers::with_capacity(0, 0));
+            let mut map = HeaderMap::new();
+            let mut sound = Vec::new();
             for (name, value) in &lines {
                 let made = http::HeaderName::from_bytes(name.as_bytes());
                 let made = made.ok().zip(HeaderValue::from_bytes(value.as_bytes()).ok());
-                let added = headers.append(name, value.as_bytes());
-                prop_assert_eq!(added.is_some(), made.is_some(), "{}: {}", name, value);
+                let line = (&**name, value.as_bytes());
+                let alone = Headers::of(std::iter::once(line));
+                prop_assert_eq!(alone.is_some(), made.is_some(), "{}: {}", name, value);
                 if let Some((name, value)) = made {
                     map.append(name, value);
+                    sound.push(line);
                 }
             }
+            let headers = Headers::of(sound.into_iter()).unwrap();
             let (received, made) = (headers.lines(), Lines::from(&map));
             prop_assert_eq!(seen(received), seen(made));
             prop_assert_eq!(seen(Headers::from(&map).lines()), seen(made));
@@ -293,13 +312,13 @@ mod tests {
             prop_assert_eq!(back(received), back(made));
             prop_assert_eq!(received.get(&asked), made.get(&asked));
             prop_assert_eq!(received.contains_key(&asked), made.contains_key(&asked));
+            prop_assert_eq!(received.len(), made.len());
         }
     }
 
     #[test]
     fn what_would_end_a_line_is_none() {
-        let mut headers = Headers::default();
-        for (name, value) in [
+        for line in [
             ("", &b"b"[..]),
             ("a b", b"b"),
             ("a:", b"b"),
@@ -310,17 +329,20 @@ mod tests {
             ("a", b"\0"),
             ("a", b"\x7f"),
         ] {
-            assert_eq!(headers.append(name, value), None, "{name:?} {value:?}");
+            let sound = ("c", &b"d"[..]);
+            for lines in [[line, sound], [sound, line]] {
+                assert!(Headers::of(lines.into_iter()).is_none(), "{line:?}");
+            }
         }
-        assert_eq!(headers.lines().iter().count(), 0);
-        assert_eq!(headers.append("A", b"\xff\t"), Some(()));
+        let headers = Headers::of([("A", &b"\xff\t"[..])].into_iter()).unwrap();
         assert_eq!(headers.lines().get("a"), Some(&b"\xff\t"[..]));
+        assert!(Headers::of([].into_iter()).unwrap().lines().is_empty());
     }
 
     #[test]
     fn nothing_of_it_is_shown() {
-        let mut headers = Headers::default();
-        headers.append("authorization", b"marked");
+        let line = ("authorization", &b"marked"[..]);
+        let headers = Headers::of([line].into_iter()).unwrap();
         let lines = headers.lines();
         let shown = format!(
             "{headers:?} {lines:?} {:?} {:?}",

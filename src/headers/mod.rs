@@ -220,7 +220,9 @@ pub fn kept<'h>(
                 || is_override(&name)
                 || (cloudevents && name.starts_with("ce-")))
         };
-        !nominated.iter().any(|other| other == name) && HOST != *name && COOKIE != *name && stays()
+        !matches!(*name, "host" | "cookie")
+            && !nominated.iter().any(|other| other == name)
+            && stays()
     })
 }
 

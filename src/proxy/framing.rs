@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use http::header::{CONTENT_ENCODING, EXPECT, HOST, TRANSFER_ENCODING};
+use http::header::CONTENT_ENCODING;
 use http::{Uri, Version};
 
 use crate::headers::Lines;
@@ -35,20 +35,22 @@ pub(crate) fn require_unambiguous<'a>(
     // In one pass: to look three names up costs more.
     let (mut coding, mut line, mut expected) = (None, None, Ok(()));
     for (name, value) in headers.iter() {
-        let sound = if TRANSFER_ENCODING == *name {
-            let is_chunked = value.eq_ignore_ascii_case(b"chunked");
-            is_chunked && coding.replace(value).is_none()
-        } else if HOST == *name {
-            line.replace(value).is_none()
-        } else {
-            !alias(name)
+        let sound = match name {
+            "transfer-encoding" => {
+                value.eq_ignore_ascii_case(b"chunked") && coding.replace(value).is_none()
+            }
+            "host" => line.replace(value).is_none(),
+            "expect" => {
+                // RFC 9110 §10.1.1: the only expectation there is.
+                if !value.eq_ignore_ascii_case(b"100-continue") {
+                    expected = Err(Rejection::ExpectationUnknown);
+                }
+                true
+            }
+            _ => !alias(name),
         };
         if !sound {
             return Err(Rejection::RequestMalformed);
-        }
-        // RFC 9110 §10.1.1: the only expectation there is.
-        if EXPECT == *name && !value.eq_ignore_ascii_case(b"100-continue") {
-            expected = Err(Rejection::ExpectationUnknown);
         }
     }
     expected?;

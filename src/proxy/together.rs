@@ -1,12 +1,15 @@
 //! Requests that are ready at the same time go on at the same time. What they write then goes out
 //! together, and the other end is woken once, not for each: to wake it costs more than to write.
+//!
+//! A worker's requests stay on its thread, from which it follows that they share what is kept here.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-/// The first of them waits for others so long at most, while there are any.
+/// The first of them waits for others so long, while there are any, and as long as those take that are
+/// ready by then.
 const PATIENCE: Duration = Duration::from_micros(500);
 
 /// Those of one core that wait.

@@ -364,7 +364,10 @@ impl Drop for Entry<'_> {
 
 /// The trace id of a `traceparent` (<https://www.w3.org/TR/trace-context/#traceparent-header>).
 fn trace_id(value: &[u8]) -> Option<String> {
-    let mut parts = std::str::from_utf8(value).ok()?.split('-');
+    let value = std::str::from_utf8(value)
+        .ok()
+        .filter(|value| value.is_ascii())?;
+    let mut parts = value.split('-');
     let (version, id) = (parts.next()?, parts.next()?);
     let hex = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let right = version.len() == 2 && version != "ff" && hex(version) && id.len() == 32 && hex(id);

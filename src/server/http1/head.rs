@@ -65,7 +65,6 @@ pub(super) fn begun(read: &Bytes, limits: &Limits) -> Option<(Received, usize, u
     if !fits || parsed.version != Some(1) {
         return None;
     }
-    let mut headers = Headers::with_capacity(parsed.headers.len(), ahead);
     let mut length = None;
     for line in parsed.headers.iter() {
         let is = |name: &str| line.name.eq_ignore_ascii_case(name);
@@ -80,14 +79,14 @@ pub(super) fn begun(read: &Bytes, limits: &Limits) -> Option<(Received, usize, u
         if !usual {
             return None;
         }
-        headers.append(line.name, line.value)?;
     }
+    let lines = parsed.headers.iter().map(|line| (line.name, line.value));
     let uri = Uri::from_maybe_shared(read.slice_ref(parsed.path?.as_bytes()));
     let received = Received {
         method: Method::POST,
         uri: uri.ok()?,
         version: Version::HTTP_11,
-        headers,
+        headers: Headers::of(lines)?,
         upgrade: None,
     };
     Some((received, ahead, length?))
