@@ -17,7 +17,6 @@ pub struct Headers {
 }
 
 /// Where a line stands.
-#[derive(Debug, Clone, Copy)]
 struct Line {
     name: (usize, usize),
     value: (usize, usize),
@@ -93,18 +92,8 @@ impl Headers {
 
 /// Whether it may stand in a name.
 fn is_token(byte: u8) -> bool {
-    const TOKEN: [bool; 256] = {
-        let mut token = [false; 256];
-        let mut b = 0_u8;
-        while b < u8::MAX {
-            #[expect(clippy::indexing_slicing, reason = "when it is compiled")]
-            let place = &mut token[b as usize];
-            *place = b.is_ascii_alphanumeric()
-                || matches!(b, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~');
-            b += 1;
-        }
-        token
-    };
+    const TOKEN: [bool; 256] = by_byte!(false, |b| b.is_ascii_alphanumeric()
+        || matches!(b, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~'));
     TOKEN.get(usize::from(byte)) == Some(&true)
 }
 
@@ -186,12 +175,6 @@ impl<'h> Lines<'h> {
 impl<'h> From<&'h HeaderMap> for Lines<'h> {
     fn from(map: &'h HeaderMap) -> Self {
         Self::Made(map)
-    }
-}
-
-impl<'h> From<&'h Headers> for Lines<'h> {
-    fn from(headers: &'h Headers) -> Self {
-        Self::Received(headers)
     }
 }
 

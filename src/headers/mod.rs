@@ -1,5 +1,21 @@
 //! The headers the app receives: what could lie is removed, what is true is written.
 
+/// What is told of each byte, made when it is compiled. Of the last one, which is in no name, the first
+/// argument is.
+macro_rules! by_byte {
+    ($none:expr, |$byte:ident| $told:expr) => {{
+        let mut table = [$none; 256];
+        let mut $byte = 0_u8;
+        while $byte < u8::MAX {
+            #[expect(clippy::indexing_slicing, reason = "when it is compiled")]
+            let place = &mut table[$byte as usize];
+            *place = $told;
+            $byte += 1;
+        }
+        table
+    }};
+}
+
 mod lines;
 
 use std::borrow::Cow;
@@ -79,17 +95,8 @@ fn first(name: &str) -> u8 {
 /// what it is, and there are as many.
 fn is_harmless(name: &str) -> bool {
     /// By letter, a bit for the length of each name.
-    const LENGTHS: [u32; 256] = {
-        let mut lengths = [0; 256];
-        let mut letter = 0_u8;
-        while letter < u8::MAX {
-            #[expect(clippy::indexing_slicing, reason = "when it is compiled")]
-            let place = &mut lengths[letter as usize];
-            *place = lengths_of(hops(letter)) | lengths_of(overrides(letter));
-            letter += 1;
-        }
-        lengths
-    };
+    const LENGTHS: [u32; 256] = by_byte!(0, |letter| lengths_of(hops(letter))
+        | lengths_of(overrides(letter)));
     let letter = first(name);
     let lengths = LENGTHS.get(usize::from(letter)).copied().unwrap_or(!0);
     let length = u32::try_from(name.len()).unwrap_or(u32::MAX);
@@ -183,17 +190,7 @@ pub fn canonical(name: &str) -> Cow<'_, str> {
 /// Whether every reader reads `name` alike.
 pub fn is_canonical(name: &str) -> bool {
     // Every letter of every name is looked at twice a request.
-    const PLAIN: [bool; 256] = {
-        let mut plain = [false; 256];
-        let mut b = 0_u8;
-        while b < u8::MAX {
-            #[expect(clippy::indexing_slicing, reason = "when it is compiled")]
-            let place = &mut plain[b as usize];
-            *place = matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-');
-            b += 1;
-        }
-        plain
-    };
+    const PLAIN: [bool; 256] = by_byte!(false, |b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
     let plain = |b: u8| PLAIN.get(usize::from(b)) == Some(&true);
     name.bytes().all(plain)
 }

@@ -122,7 +122,8 @@ pub fn respond<T>(
     gate: Arc<Gate>,
     pool: Pool,
     peer: Peer,
-    (mut received, arriving): (Received, Arriving),
+    mut received: Received,
+    arriving: Arriving,
     deliver: impl FnOnce(Response<ResponseBody>) -> T,
 ) -> impl Future<Output = T> {
     let version = received.version;

@@ -1,7 +1,7 @@
 //! Requests that are ready at the same time go on at the same time. What they write then goes out
 //! together, and the other end is woken once, not for each: to wake it costs more than to write.
 //!
-//! A worker's requests stay on its thread, from which it follows that they share what is kept here.
+//! All requests of a worker stay on its thread: what they share is kept there.
 
 use std::cell::RefCell;
 use std::future::poll_fn;

@@ -110,7 +110,8 @@ impl Session {
     /// `deliver` makes of the answer what the connection wants.
     pub(super) fn respond<T: 'static, D>(
         &self,
-        request: (Received, Arriving),
+        received: Received,
+        arriving: Arriving,
         deliver: D,
     ) -> impl Future<Output = T> + Send + use<T, D>
     where
@@ -125,7 +126,8 @@ impl Session {
             self.shared.gate.load_full(),
             self.pool.clone(),
             peer,
-            request,
+            received,
+            arriving,
             deliver,
         )
     }

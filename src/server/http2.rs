@@ -15,7 +15,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::activity::{Activity, Live, Progress, Sight, Tracked, Turn};
 use super::connection::Session;
-use crate::proxy::Arriving;
 
 /// Streams one HTTP/2 client may have open, as Envoy advises for the edge.
 const STREAMS: u32 = 100;
@@ -43,7 +42,7 @@ where
         let live = Live::new(activity.clone());
         let progress = answers.begin();
         let (parts, body) = request.into_parts();
-        session.respond((parts.into(), Arriving::from(body)), |response| {
+        session.respond(parts.into(), body.into(), |response| {
             Ok::<_, Infallible>(Tracked::response(response, live, progress))
         })
     });

@@ -46,6 +46,9 @@ impl Head {
 
     /// The same, of what was received: neither holds what ends a line.
     pub fn copied(&mut self, name: &str, value: &[u8]) {
+        debug_assert!(
+            !name.contains(['\r', '\n', ':']) && !value.contains(&b'\r') && !value.contains(&b'\n')
+        );
         if CONTENT_LENGTH != *name && TRANSFER_ENCODING != *name {
             self.write(name, value);
         }

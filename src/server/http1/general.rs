@@ -13,7 +13,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::beside::{Said, beside};
 use super::watched::Watched;
 use super::{After, READ_SIZE};
-use crate::proxy::Arriving;
 use crate::server::activity::{Heads, Live, Progress, Sight, Tracked, Turn};
 use crate::server::connection::Session;
 
@@ -44,7 +43,7 @@ where
     let service = service_fn(|request: Request<Incoming>| {
         let (live, progress) = (Live::new(activity.clone()), progress.clone());
         let (parts, body) = request.into_parts();
-        session.respond((parts.into(), Arriving::from(body)), |response| {
+        session.respond(parts.into(), body.into(), |response| {
             Ok::<_, Infallible>(Tracked::response(response, live, progress))
         })
     });

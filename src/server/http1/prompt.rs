@@ -102,16 +102,16 @@ where
             }
             Found::Begun(_) | Found::Other => None,
         };
-        let Some(request) = request else {
+        let Some((received, arriving)) = request else {
             stream.prefix = read;
             return ControlFlow::Continue(stream);
         };
         // From here on the budget counts it.
         (stream.awaited, stream.leave) = (None, None);
         answered = answered.wrapping_add(1);
-        let broken = request.1.is_broken();
+        let broken = arriving.is_broken();
         // Boxed: it is large, and would be moved around before it begins.
-        let response = Box::pin(session.respond(request, |response| response)).await;
+        let response = Box::pin(session.respond(received, arriving, |response| response)).await;
         let last = broken || session.is_draining();
         match reply::send(&mut stream.io, &mut out, response, last, app_timeout).await {
             Ok(reply::Then::Stays) => {}

@@ -146,7 +146,7 @@ fn listed<'a>(context: &Context<'a>, list: &HeaderName) -> Result<Vec<Pair<'a>>,
         let value = std::str::from_utf8(value).map_err(|_| malformed)?;
         pairs.push((name.as_str().to_owned().into(), value.into()));
         // Each is looked for among all lines: no list is longer that names each of them once.
-        if pairs.len() > context.head.headers.len() {
+        if pairs.len() > MAX_PAIRS.min(context.head.headers.len()) {
             return Err(malformed);
         }
     }
