@@ -3,13 +3,15 @@
 //! Own, because a general reader takes four times as long: it hands each member to a visitor, and
 //! every event of every route is read.
 
+use std::ops::ControlFlow;
+
 use super::NotJson;
 use super::pointer::MAX_DEPTH;
 
 /// Words of eight bytes after which a string counts as long.
 const SHORT: usize = 8;
 /// Bytes of a long one that are looked at together.
-const TOGETHER: usize = 64;
+const TOGETHER: usize = 256;
 
 /// A place in a text. Each step checks the grammar of what it passes, but not that what stands
 /// between quotes is UTF-8: see [`Self::may_be_foreign`].
@@ -241,48 +243,65 @@ impl<'a> Scanner<'a> {
     }
 
     /// What is left after all that stands for itself in a string: everything but a quote, a
-    /// backslash and what RFC 8259 §7 forbids. Eight bytes at a time.
+    /// backslash and what RFC 8259 §7 forbids.
     fn plain(&mut self, mut rest: &'a [u8]) -> &'a [u8] {
+        for _ in 0..SHORT {
+            match self.word(rest) {
+                ControlFlow::Continue(after) => rest = after,
+                ControlFlow::Break(end) => return end,
+            }
+        }
+        rest = self.long(rest);
+        // It ends in what was looked at last, or there is little left.
+        loop {
+            match self.word(rest) {
+                ControlFlow::Continue(after) => rest = after,
+                ControlFlow::Break(end) => return end,
+            }
+        }
+    }
+
+    /// What is left after the next eight bytes, if all of them stand for themselves; else what is left
+    /// after those that do.
+    #[inline]
+    fn word(&mut self, rest: &'a [u8]) -> ControlFlow<&'a [u8], &'a [u8]> {
         const ONES: u64 = u64::from_ne_bytes([1; 8]);
         // The high bit of each byte that is 0; above the first such byte it may be wrong.
         let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
-        for _ in 0..SHORT {
-            let Some((word, after)) = rest.split_first_chunk() else {
-                return self.last(rest);
-            };
-            let word = u64::from_le_bytes(*word);
-            self.bits |= word;
-            let quote = zeros(word ^ (ONES * u64::from(b'"')));
-            let slash = zeros(word ^ (ONES * u64::from(b'\\')));
-            let control = word.wrapping_sub(ONES * 0x20) & !word;
-            let ends = (quote | slash | control) & HIGH;
-            if ends != 0 {
-                return from(rest, ends.trailing_zeros() as usize / 8);
-            }
-            rest = after;
+        let Some((word, after)) = rest.split_first_chunk() else {
+            return ControlFlow::Break(self.last(rest));
+        };
+        let word = u64::from_le_bytes(*word);
+        self.bits |= word;
+        let quote = zeros(word ^ (ONES * u64::from(b'"')));
+        let slash = zeros(word ^ (ONES * u64::from(b'\\')));
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let ends = (quote | slash | control) & HIGH;
+        if ends == 0 {
+            ControlFlow::Continue(after)
+        } else {
+            ControlFlow::Break(from(rest, ends.trailing_zeros() as usize / 8))
         }
-        self.long(rest)
     }
 
-    /// The same for a text that is long, many bytes at a time.
+    /// The same for a text that is long, many bytes at a time, as long as none of them ends it.
     fn long(&mut self, mut rest: &'a [u8]) -> &'a [u8] {
         while let Some((many, after)) = rest.split_first_chunk::<TOGETHER>() {
             // All are looked at, without a branch: then the processor takes them together.
-            let (mut ends, mut bits) = (0, 0);
+            let (mut least, mut slash, mut bits) = (u8::MAX, 0, 0);
             for byte in many {
                 // A quote, 0x22, is 0x20 by that, and what is below 0x20 stays there.
-                ends |= u8::from(*byte ^ 2 <= 0x20);
-                ends |= u8::from(*byte == b'\\');
+                least = least.min(*byte ^ 2);
+                slash |= u8::from(*byte == b'\\');
                 bits |= *byte;
             }
-            if ends != 0 {
+            if least <= 0x20 || slash != 0 {
                 break;
             }
             self.bits |= u64::from(bits);
             rest = after;
         }
-        // It ends in these, or there are few.
-        self.plain(rest)
+        rest
     }
 
     fn last(&mut self, rest: &'a [u8]) -> &'a [u8] {

@@ -12,7 +12,7 @@ use tokio_rustls::server::TlsStream;
 use super::{LINGER, Phase, Shared, certificate, http1, http2};
 use crate::address::ClientSource;
 use crate::address::proxy_protocol::{MAX_HEADER, Parsed, parse};
-use crate::budget::Reserved;
+use crate::budget::{Budget, Reserved};
 use crate::proxy::{Arrival, Arriving, Gate, Peer, ResponseBody, Slot, respond, wanted};
 use crate::received::Received;
 use crate::socket::Socket;
@@ -142,9 +142,9 @@ impl Session {
         self.shared.large_readers.reserve(1)
     }
 
-    /// Leave to gather so many bytes of a request before it is looked at.
-    pub(super) fn gathering(&self, bytes: usize) -> Option<Reserved> {
-        self.shared.gathered.reserve(bytes)
+    /// What may be gathered of requests before they are looked at.
+    pub(super) fn gathered(&self) -> &Budget {
+        &self.shared.gathered
     }
 
     /// The place of a request that came at `now`, if a body so long is worth reading before the

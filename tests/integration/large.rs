@@ -88,6 +88,50 @@ fn requests_follow_each_other_on_one_connection() {
     }
 }
 
+/// What is read of a request depends on the one before it.
+#[test]
+fn requests_may_be_alike_or_not() {
+    let app = Upstream::recording();
+    let gate = start(&app, "", "");
+    let mut client = gate.connect();
+    let sizes = [
+        60_000, 60_000, 61_000, 100_000, 20_000, 10, 0, 60_000, 10, LARGE, 60_000,
+    ];
+    // Sent at once, in two pieces, or with the next one on its heels.
+    for way in 0..3 {
+        for pair in sizes.windows(2) {
+            let pair = [signed(pair[0]), signed(pair[1])];
+            let before = app.requests().len();
+            let bytes = pair.each_ref().map(Delivery::to_bytes);
+            let answered = |client: &mut crate::harness::Client| {
+                assert_eq!(client.answer().expect("an answer").status, 200);
+            };
+            match way {
+                0 => {
+                    client.send(&bytes[0]);
+                    answered(&mut client);
+                    client.send(&bytes[1]);
+                }
+                1 => {
+                    let (begun, rest) = bytes[0].split_at(bytes[0].len() / 3);
+                    client.send(begun);
+                    client.send(rest);
+                    answered(&mut client);
+                    client.send(&bytes[1]);
+                }
+                _ => {
+                    client.send(&bytes.concat());
+                    answered(&mut client);
+                }
+            }
+            answered(&mut client);
+            let received = app.requests();
+            let bodies = received.iter().skip(before).map(|request| &request.body);
+            assert!(bodies.eq(pair.iter().map(|delivery| &delivery.body)));
+        }
+    }
+}
+
 #[test]
 fn what_the_head_tells_is_looked_at_before_a_byte_is_waited_for() {
     let app = Upstream::recording();

@@ -16,38 +16,66 @@ const MOST_DIGITS: usize = 9;
 
 /// What was read so far.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives on the stack, once a request"
-)]
 pub enum Found {
     /// A request, taken off.
     Whole(Received, Bytes),
-    /// The head of one, and some of the body: so many bytes are missing. Nothing was taken.
-    Begun(usize),
+    /// The head of one, and some of the body. Nothing was taken.
+    Begun(Begun),
     /// Anything else, be it unusual or wrong: that is hyper's to judge, by all of the same bytes.
     /// Nothing was taken.
     Other,
 }
 
+/// A request of which the head is here. What it begins with stays where it was read.
+#[derive(Debug)]
+pub struct Begun {
+    pub(super) received: Received,
+    /// Bytes of the head.
+    pub(super) ahead: usize,
+    /// Bytes of head and body.
+    pub all: usize,
+}
+
 /// Takes a request off `read`: a POST to a path, HTTP/1.1, with one length and nothing that bears on
 /// the connection.
 pub fn take(read: &mut Bytes, limits: &Limits) -> Found {
-    let Some((received, ahead, length)) = begun(read, limits) else {
-        return Found::Other;
-    };
-    let Some(end) = ahead.checked_add(length) else {
-        return Found::Other;
-    };
-    if end > read.len() {
-        return Found::Begun(end.saturating_sub(read.len()));
+    match begun(read, limits) {
+        Some(begun) => begun.take(read),
+        None => Found::Other,
     }
-    read.advance(ahead);
-    Found::Whole(received, read.split_to(length))
 }
 
-/// The request, how long its head is, and how long its body will be.
-pub(super) fn begun(read: &Bytes, limits: &Limits) -> Option<(Received, usize, usize)> {
+impl Begun {
+    /// Takes the request off `read`, which begins with its head, if all of it is here.
+    pub fn take(self, read: &mut Bytes) -> Found {
+        let Self {
+            received,
+            ahead,
+            all,
+        } = self;
+        if all > read.len() {
+            return Found::Begun(Self {
+                received,
+                ahead,
+                all,
+            });
+        }
+        let mut body = read.split_to(all);
+        body.advance(ahead);
+        Found::Whole(received, body)
+    }
+
+    /// The same, holding nothing of what it was read from.
+    pub(super) fn by_itself(mut self) -> Option<Self> {
+        let target =
+            Bytes::copy_from_slice(self.received.uri.path_and_query()?.as_str().as_bytes());
+        self.received.uri = Uri::from_maybe_shared(target).ok()?;
+        Some(self)
+    }
+}
+
+/// The request whose head `read` begins with.
+fn begun(read: &Bytes, limits: &Limits) -> Option<Begun> {
     if !read.starts_with(b"POST /") {
         return None;
     }
@@ -89,7 +117,12 @@ pub(super) fn begun(read: &Bytes, limits: &Limits) -> Option<(Received, usize, u
         headers: Headers::of(lines)?,
         upgrade: None,
     };
-    Some((received, ahead, length?))
+    let all = ahead.checked_add(length?)?;
+    Some(Begun {
+        received,
+        ahead,
+        all,
+    })
 }
 
 /// A length (RFC 9110 §8.6).
@@ -127,11 +160,18 @@ mod tests {
         let mut read = Bytes::copy_from_slice(text.as_bytes());
         match take(&mut read, &LIMITS) {
             Found::Whole(received, body) => Some(((received, body), read)),
-            Found::Begun(missing) => {
+            Found::Begun(begun) => {
+                assert_eq!(read, text, "nothing was taken");
+                let missing = begun.all - text.len();
                 let whole = text.to_owned() + &"x".repeat(missing);
-                let mut read = Bytes::from(whole);
-                assert!(matches!(take(&mut read, &LIMITS), Found::Whole(..)));
+                let mut read = Bytes::from(whole.clone());
+                let Found::Whole(received, body) = begun.by_itself().unwrap().take(&mut read)
+                else {
+                    panic!("{missing} bytes were missing");
+                };
                 assert!(read.is_empty(), "what is missing was missing");
+                let (anew, left) = taken(&whole).unwrap();
+                assert!(same(&(received, body), &anew) && left.is_empty());
                 None
             }
             Found::Other => {

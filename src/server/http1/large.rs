@@ -5,8 +5,7 @@
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use super::head;
-use crate::config::Limits;
+use super::head::Begun;
 use crate::proxy::{Arrival, Arriving, Gathered};
 use crate::received::Received;
 use crate::rejection::Rejection;
@@ -20,14 +19,21 @@ const LARGEST: usize = 2 << 20;
 /// nothing was taken.
 pub(super) async fn take<S: AsyncRead + Unpin>(
     session: &Session,
-    limits: &Limits,
     io: &mut S,
     read: &mut Bytes,
+    begun: Begun,
 ) -> Option<(Received, Arriving)> {
     let since = Arrival::now();
-    let (received, ahead, length) = head::begun(read, limits)?;
+    let Begun {
+        received,
+        ahead,
+        all: wanted,
+    } = begun.by_itself()?;
+    let length = wanted.saturating_sub(ahead);
+    if length > LARGEST {
+        return None;
+    }
     let gate = session.gate();
-    let wanted = ahead.checked_add(length).filter(|_| length <= LARGEST)?;
     let slot = session.wanted(&gate, &received, length, since)?;
     let mut all = BytesMut::with_capacity(wanted);
     all.extend_from_slice(read);

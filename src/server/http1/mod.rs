@@ -8,6 +8,7 @@ mod general;
 pub mod head;
 mod large;
 mod prompt;
+mod reading;
 mod reply;
 mod watched;
 
@@ -21,7 +22,7 @@ use self::watched::Watched;
 use super::connection::Session;
 
 pub(super) use self::general::LARGE_READERS;
-pub(super) use self::prompt::GATHERED;
+pub(super) use self::reading::GATHERED;
 
 /// Bytes read at once. Each busy connection has a buffer of this size, or up to twice that, beside
 /// the body.
