@@ -20,7 +20,7 @@ pub enum Fault {
 macro_rules! rejections {
     ($($(#[$doc:meta])* $variant:ident, $code:literal, $status:ident, $fault:ident, $message:literal, $fix:literal;)*) => {
         /// Why a request was refused. One variant per row of the reasons table.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Rejection {
             $(#[doc = $message] $(#[$doc])* $variant,)*
         }

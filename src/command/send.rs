@@ -99,7 +99,7 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
         .routes
         .all()
         .iter()
-        .find(|route| route.name == wanted || route.provider.as_deref() == Some(wanted))
+        .find(|route| *route.name == *wanted || route.provider.as_deref() == Some(wanted))
         .ok_or_else(|| fail(&format!("no route has the path or provider `{wanted}`")))?;
     let (Mode::Enforce(plan) | Mode::Observe(plan)) = &route.mode else {
         return Err(fail(

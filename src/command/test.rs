@@ -89,7 +89,7 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
             Ok(request) => judge(&rehearsal, case, request),
         };
         let seconds = started.elapsed().as_secs_f64();
-        reported.push((*case, route, Verdict { failure, seconds }));
+        reported.push((*case, &**route, Verdict { failure, seconds }));
     }
     rehearsal.end();
     let failed = show(&reported);
@@ -218,7 +218,7 @@ fn judge(rehearsal: &Rehearsal, case: &Case, request: &Prepared) -> Option<Strin
 }
 
 /// Prints the outcomes by route; how many failed.
-fn show(reported: &[(&Case, &String, Verdict)]) -> usize {
+fn show(reported: &[(&Case, &str, Verdict)]) -> usize {
     let mut last = "";
     for (case, route, result) in reported {
         if *route != last {

@@ -35,12 +35,12 @@ impl Keys {
                 let name = &route.name;
                 keys.secrets
                     .extend(secrets(step).into_iter().map(|held| Owned {
-                        route: name.clone(),
+                        route: name.to_string(),
                         held,
                     }));
                 keys.public
                     .extend(public_keys(step).into_iter().map(|held| Owned {
-                        route: name.clone(),
+                        route: name.to_string(),
                         held,
                     }));
             }

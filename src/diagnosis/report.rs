@@ -140,8 +140,8 @@ impl Report {
 
     pub(super) fn route(&mut self, route: &Route) {
         self.route = Some((
-            route.name.clone(),
-            route.provider.clone(),
+            route.name.to_string(),
+            route.provider.as_deref().map(str::to_owned),
             route.mode.name(),
         ));
     }

@@ -14,6 +14,8 @@ pub struct Headers {
     names: String,
     values: Vec<u8>,
     lines: Vec<Line>,
+    /// A bit for each length that a name has: most of those asked for are seen to be absent.
+    lengths: u32,
 }
 
 /// Where a line stands.
@@ -37,7 +39,7 @@ impl Headers {
         let headers = Self::gathered(lines);
         let named = headers.lines.iter().all(|line| line.name.0 < line.name.1);
         // All in one pass, which costs less than to begin anew for each.
-        let sound = named && headers.names.bytes().all(is_token) && is_text(&headers.values);
+        let sound = named && are_tokens(&headers.names) && is_text(&headers.values);
         sound.then_some(headers)
     }
 
@@ -54,9 +56,11 @@ impl Headers {
             names: String::with_capacity(names),
             values: Vec::with_capacity(values),
             lines: Vec::with_capacity(count),
+            lengths: 0,
         };
         for (name, value) in lines {
             let starts = (headers.names.len(), headers.values.len());
+            headers.lengths |= bit(name.len());
             headers.names.push_str(name);
             headers.values.extend_from_slice(value);
             headers.lines.push(Line {
@@ -71,6 +75,14 @@ impl Headers {
     /// The lines.
     pub const fn lines(&self) -> Lines<'_> {
         Lines::Received(self)
+    }
+
+    /// The lines among which those of this name are.
+    fn like(&self, name: &str) -> &[Line] {
+        if self.lengths & bit(name.len()) == 0 {
+            return &[];
+        }
+        &self.lines
     }
 
     /// Few names are as long as the one that is asked for: that is seen at once.
@@ -90,11 +102,29 @@ impl Headers {
     }
 }
 
-/// Whether it may stand in a name.
-fn is_token(byte: u8) -> bool {
-    const TOKEN: [bool; 256] = by_byte!(false, |b| b.is_ascii_alphanumeric()
-        || matches!(b, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~'));
-    TOKEN.get(usize::from(byte)) == Some(&true)
+/// The bit of a length; one for all great ones.
+const fn bit(length: usize) -> u32 {
+    1 << if length < 31 { length } else { 31 }
+}
+
+/// Whether all of it may stand in names, which are in lower case (RFC 9110 §5.6.2).
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "without a branch, so that many bytes are looked at together"
+)]
+fn are_tokens(names: &str) -> bool {
+    names.bytes().fold(true, |sound, b| {
+        let delimiter = (b == b'"')
+            | (b == b'(')
+            | (b == b')')
+            | (b == b',')
+            | (b == b'/')
+            | ((b >= b':') & (b <= b'@'))
+            | ((b >= b'[') & (b <= b']'))
+            | (b == b'{')
+            | (b == b'}');
+        sound & (b > b' ') & (b < 0x7f) & !delimiter
+    })
 }
 
 /// Whether it may be a value (RFC 9110 §5.5).
@@ -136,7 +166,9 @@ impl<'h> Lines<'h> {
         debug_assert!(!name.bytes().any(|b| b.is_ascii_uppercase()), "{name}");
         match self {
             Self::Made(map) => Values(Of::Made(map.get_all(name).iter())),
-            Self::Received(headers) => Values(Of::Received(headers, headers.lines.iter(), name)),
+            Self::Received(headers) => {
+                Values(Of::Received(headers, headers.like(name).iter(), name))
+            }
         }
     }
 

@@ -8,9 +8,10 @@ use http::{Uri, Version};
 use crate::headers::Lines;
 use crate::rejection::Rejection;
 
-/// Names that decide where a request ends or whom it is for. Written with `_`, `.` or the like
+/// Names that decide where a request ends, when its body comes or whom it is for. Written with `_`, `.` or the like
 /// instead of `-`, some servers read them as the real ones.
-const DECISIVE: [&str; 4] = [
+const DECISIVE: [&str; 5] = [
+    "expect",
     "transfer-encoding",
     "content-length",
     "content-encoding",
@@ -27,14 +28,15 @@ pub(crate) fn require_unambiguous<'a>(
     headers: Lines<'a>,
 ) -> Result<&'a str, Rejection> {
     let alias = |name: &str| {
-        // As many letters, whatever they are: that is seen at once.
-        DECISIVE.iter().any(|decisive| decisive.len() == name.len())
-            && !crate::headers::is_canonical(name)
-            && DECISIVE.contains(&&*crate::headers::canonical(name))
+        !crate::headers::is_canonical(name) && DECISIVE.contains(&&*crate::headers::canonical(name))
     };
     // In one pass: to look three names up costs more.
     let (mut coding, mut line, mut expected) = (None, None, Ok(()));
     for (name, value) in headers.iter() {
+        // Most are as long as none that matters, however they are written.
+        if DECISIVE.iter().all(|known| known.len() != name.len()) {
+            continue;
+        }
         let sound = match name {
             "transfer-encoding" => {
                 value.eq_ignore_ascii_case(b"chunked") && coding.replace(value).is_none()

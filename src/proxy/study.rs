@@ -196,7 +196,10 @@ impl Job {
             let text = serde_json::json!({ "request_id": request_id, "examination": found });
             Happening {
                 kind: "examination",
-                route: report.route.as_ref().map(|(name, _, _)| name.clone()),
+                route: report
+                    .route
+                    .as_ref()
+                    .map(|(name, _, _)| name.as_str().into()),
                 refused: true,
                 text: text.to_string(),
             }

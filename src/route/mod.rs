@@ -3,6 +3,8 @@
 mod path;
 mod table;
 
+use std::sync::Arc;
+
 use http::{HeaderValue, Method, StatusCode};
 
 pub use path::{PathError, Pattern, is_ambiguous};
@@ -21,7 +23,7 @@ use crate::verify::{Place, Plan, Step};
 #[derive(Debug)]
 pub struct Route {
     /// `path` as written; the name of the route everywhere.
-    pub name: String,
+    pub name: Arc<str>,
     /// What it matches.
     pub pattern: Pattern,
     /// The only host it matches, in lower case.
@@ -31,7 +33,7 @@ pub struct Route {
     /// What is done with a request.
     pub mode: Mode,
     /// The provider's name.
-    pub provider: Option<String>,
+    pub provider: Option<Arc<str>>,
     /// What a verified body must look like.
     pub schema: Option<Schema>,
     /// Where event type, id and time stand.

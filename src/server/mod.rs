@@ -163,7 +163,7 @@ impl Shared {
             // What an observing route would have refused is no better for having passed.
             let refused = counts.rejected.saturating_add(counts.failed);
             let refused = refused.saturating_add(counts.would_reject);
-            (route.name.clone(), (counts.forwarded, refused))
+            (route.name.to_string(), (counts.forwarded, refused))
         }));
     }
 

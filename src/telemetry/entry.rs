@@ -257,10 +257,10 @@ impl<'g> Entry<'g> {
             // Who asks for every detail gets every line.
             log.shows(Level::Debug)
                 || self.telemetry.sums.show(
-                    self.route.map(|route| &*route.name),
+                    self.route.map(|route| &route.name),
                     reason,
                     self.client_ip(),
-                    || self.request_id().to_owned(),
+                    self.request_id(),
                 )
         });
         if shown && log.is_text() {
@@ -315,9 +315,9 @@ impl<'g> Entry<'g> {
         let (method, path, user_agent) = match &self.head {
             Some((method, uri, agent)) => {
                 let path = cut(uri.path(), PATH_LENGTH).to_owned();
-                (method.as_str().to_owned(), path, agent.clone())
+                (Some(method.clone()), path, agent.clone())
             }
-            None => (String::new(), String::new(), None),
+            None => (None, String::new(), None),
         };
         self.telemetry.refusals.add(Refusal {
             request_id: self.request_id().to_owned(),

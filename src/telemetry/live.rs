@@ -14,7 +14,7 @@ pub struct Happening {
     /// `request`, `examination` or `reload`.
     pub kind: &'static str,
     /// The route's path.
-    pub route: Option<String>,
+    pub route: Option<Arc<str>>,
     /// Whether a request was refused.
     pub refused: bool,
     /// One JSON object.

@@ -276,7 +276,7 @@ impl Metrics {
         for route in routes.all() {
             if let Mode::Enforce(plan) | Mode::Observe(plan) = &route.mode {
                 wanted.extend(plan.held().iter().map(|held| OfSecret {
-                    route: route.name.clone(),
+                    route: route.name.to_string(),
                     secret: held.name.to_string(),
                 }));
             }
@@ -347,7 +347,7 @@ impl Metrics {
         self.observing.clear();
         for route in routes.all() {
             let labels = Named {
-                route: route.name.clone(),
+                route: route.name.to_string(),
             };
             let observes = matches!(route.mode, Mode::Observe(_));
             self.observing
@@ -357,7 +357,7 @@ impl Metrics {
             if let Some(rule) = &route.copies {
                 drop(self.unkeyed.get_or_create(&labels));
                 drop(self.copies.get_or_create(&Copied {
-                    route: route.name.clone(),
+                    route: route.name.to_string(),
                     action: rule.on_copy().name(),
                 }));
             }

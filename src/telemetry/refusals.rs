@@ -1,9 +1,10 @@
 //! The last refusals, for people who ask why: bounded, and no flood of one kind hides another.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -25,9 +26,9 @@ pub struct Refusal {
     /// When.
     pub at: Timestamp,
     /// The route's path; `None` where none matches.
-    pub route: Option<String>,
+    pub route: Option<Arc<str>>,
     /// The route's provider.
-    pub provider: Option<String>,
+    pub provider: Option<Arc<str>>,
     /// How the request ended.
     pub outcome: &'static str,
     /// Why.
@@ -37,7 +38,7 @@ pub struct Refusal {
     /// The client address.
     pub client: Option<IpAddr>,
     /// The method, path and user agent, cut and escaped by whoever shows them.
-    pub method: String,
+    pub method: Option<Method>,
     /// The path without its query.
     pub path: String,
     /// What the caller calls itself.
@@ -58,15 +59,15 @@ impl Refusal {
         json!({
             "request_id": self.request_id,
             "at": format!("{:.3}", self.at),
-            "route": self.route,
-            "provider": self.provider,
+            "route": self.route.as_deref(),
+            "provider": self.provider.as_deref(),
             "outcome": self.outcome,
             "reason": self.reason.code(),
             "status": self.status,
             "message": self.reason.message(),
             "fix": self.reason.fix(),
             "client_ip": self.client.map(|ip| ip.to_string()),
-            "method": self.method,
+            "method": self.method.as_ref().map_or("", Method::as_str),
             "path": self.path,
             "user_agent": self.user_agent,
             "bytes": self.bytes,
@@ -78,33 +79,49 @@ impl Refusal {
     }
 }
 
-type Kind = (Option<String>, Rejection);
+type Kind = (Option<Arc<str>>, Rejection);
 
 /// All that are kept.
 #[derive(Debug, Default)]
-pub struct Refusals(Mutex<HashMap<Kind, VecDeque<Refusal>>>);
+pub struct Refusals(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    kinds: BTreeMap<Kind, VecDeque<Refusal>>,
+    total: usize,
+}
+
+impl Kept {
+    fn all(&self) -> impl Iterator<Item = &Refusal> {
+        self.kinds.values().flatten()
+    }
+}
 
 impl Refusals {
     /// Keeps one more.
     pub fn add(&self, refusal: Refusal) {
-        let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let total: usize = kinds.values().map(VecDeque::len).sum();
-        let kind = |refusal: &Refusal| (refusal.route.clone(), refusal.reason);
-        let kept = kinds.entry(kind(&refusal)).or_default();
-        if make_room(kept, refusal.client) || total < ALL {
-            return kept.push_back(refusal);
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Kept { kinds, total } = &mut *kept;
+        let kind = (refusal.route.clone(), refusal.reason);
+        let alike = kinds.entry(kind.clone()).or_default();
+        if make_room(alike, refusal.client) {
+            return alike.push_back(refusal);
+        }
+        if *total < ALL {
+            *total = total.saturating_add(1);
+            return alike.push_back(refusal);
         }
         // The largest kind gives a place.
-        if let Some(largest) = kinds.values_mut().max_by_key(|kept| kept.len()) {
+        if let Some(largest) = kinds.values_mut().max_by_key(|alike| alike.len()) {
             largest.pop_front();
         }
-        kinds.entry(kind(&refusal)).or_default().push_back(refusal);
+        kinds.entry(kind).or_default().push_back(refusal);
     }
 
     /// Adds what an examination found.
     pub fn examined(&self, request_id: &str, examination: Value) {
-        let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all = kinds.values_mut().flatten();
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = kept.kinds.values_mut().flatten();
         if let Some(refusal) = all.find(|refusal| refusal.request_id == request_id) {
             refusal.examination = Some(examination);
         }
@@ -112,17 +129,17 @@ impl Refusals {
 
     /// The one of this request.
     pub fn find(&self, request_id: &str) -> Option<Refusal> {
-        let kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all = kinds.values().flatten();
-        all.find(|refusal| refusal.request_id == request_id)
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.all()
+            .find(|refusal| refusal.request_id == request_id)
             .cloned()
     }
 
     /// All, the last one first.
     pub fn latest(&self) -> Vec<Refusal> {
-        let kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<Refusal> = kinds.values().flatten().cloned().collect();
-        drop(kinds);
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<Refusal> = kept.all().cloned().collect();
+        drop(kept);
         all.sort_by(|a, b| {
             b.at.cmp(&a.at)
                 .then_with(|| b.request_id.cmp(&a.request_id))
@@ -155,13 +172,13 @@ mod tests {
         Refusal {
             request_id: format!("{number:026}"),
             at: Timestamp::from_second(i64::try_from(number).unwrap()).unwrap(),
-            route: Some(format!("/{route}")),
+            route: Some(format!("/{route}").into()),
             provider: None,
             outcome: "rejected",
             reason,
             status: 401,
             client: Some(IpAddr::from([192, 0, 2, client])),
-            method: "POST".into(),
+            method: Some(Method::POST),
             path: "/".into(),
             user_agent: None,
             bytes: 0,
@@ -203,7 +220,9 @@ mod tests {
             let reason = Rejection::ALL[number % Rejection::ALL.len()];
             refusals.add(refusal(number, number % 50, reason, client));
         }
-        assert!(refusals.latest().len() <= ALL);
+        let latest = refusals.latest();
+        assert!(latest.len() <= ALL);
+        assert_eq!(refusals.0.lock().unwrap().total, latest.len());
         refusals.examined(&format!("{:026}", 19_999), json!({ "a": 1 }));
         let found = refusals.find(&format!("{:026}", 19_999)).unwrap();
         assert_eq!(found.to_json()["examination"]["a"], 1);

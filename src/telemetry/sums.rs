@@ -1,8 +1,8 @@
 //! Identical refusals, summed: a flood fills no disk and hides nothing else.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::line::name;
 use super::{Level, Log};
@@ -15,9 +15,9 @@ const SHOWN: u64 = 100;
 const KINDS: usize = 1024;
 
 /// What makes two refusals identical.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Kind {
-    route: Option<String>,
+    route: Option<Arc<str>>,
     reason: Rejection,
     client: Option<IpAddr>,
 }
@@ -31,20 +31,20 @@ struct Sum {
 
 /// The refusals of the window.
 #[derive(Debug, Default)]
-pub struct Sums(Mutex<HashMap<Kind, Sum>>);
+pub struct Sums(Mutex<BTreeMap<Kind, Sum>>);
 
 impl Sums {
     /// Counts a refusal; whether it is to have a line of its own.
     pub(super) fn show(
         &self,
-        route: Option<&str>,
+        route: Option<&Arc<str>>,
         reason: Rejection,
         client: Option<IpAddr>,
-        request_id: impl FnOnce() -> String,
+        request_id: &str,
     ) -> bool {
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut kind = Kind {
-            route: route.map(ToOwned::to_owned),
+            route: route.cloned(),
             reason,
             client,
         };
@@ -54,7 +54,7 @@ impl Sums {
         let sum = kinds.entry(kind).or_default();
         sum.seen = sum.seen.saturating_add(1);
         if sum.seen > SHOWN {
-            sum.last = request_id();
+            request_id.clone_into(&mut sum.last);
         }
         sum.seen <= SHOWN
     }
@@ -95,7 +95,7 @@ mod tests {
         let sums = Sums::default();
         let show = |route: Option<&str>, reason, client: u32| {
             let client = IpAddr::from(client.to_be_bytes());
-            sums.show(route, reason, Some(client), String::new)
+            sums.show(route.map(Arc::from).as_ref(), reason, Some(client), "")
         };
         for number in 0..300_000 {
             show(Some("/a"), Rejection::SignatureMismatch, number);

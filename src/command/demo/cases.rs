@@ -262,7 +262,7 @@ impl Maker<'_> {
     fn signed(&self, tamper: Option<Tamper>) -> Result<Delivery, SignError> {
         let mut delivery = Delivery {
             method: "POST".into(),
-            path: self.route.name.clone(),
+            path: self.route.name.to_string(),
             query: None,
             headers: HeaderMap::new(),
             body: self.sample.to_vec(),
@@ -286,7 +286,7 @@ impl Maker<'_> {
     ) -> Case {
         let bytes = wire(delivery, "demo.test", &[("X-Forwarded-For", from)]);
         Case {
-            route: self.route.name.clone(),
+            route: self.route.name.to_string(),
             name: name.to_owned(),
             bytes,
             refusal,

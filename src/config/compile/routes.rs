@@ -168,8 +168,8 @@ impl Compiler<'_> {
                 allow: HeaderValue::try_from(allow).ok()?,
                 challenge,
             },
-            provider,
-            name,
+            provider: provider.map(Into::into),
+            name: name.into(),
         })
     }
 

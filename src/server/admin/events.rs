@@ -86,7 +86,7 @@ pub(super) fn stream(shared: &Arc<Shared>, query: Option<&str>) -> Response<Body
                 happening = watcher.next() => match happening {
                     None => Bytes::from_static(b"event: missed\ndata: {}\n\n"),
                     Some(happening) => {
-                        let other = route.is_some() && happening.route != route;
+                        let other = route.is_some() && happening.route.as_deref() != route.as_deref();
                         if other || (refused && !happening.refused) {
                             continue;
                         }

@@ -88,7 +88,7 @@ fn refusals(shared: &Shared, query: Option<&str>) -> Value {
     let all = shared.telemetry.refusals.latest();
     let wanted = all
         .into_iter()
-        .filter(|refusal| route.is_none() || refusal.route == route);
+        .filter(|refusal| route.is_none() || refusal.route.as_deref() == route.as_deref());
     let wanted = wanted.filter(|refusal| {
         reason
             .as_ref()

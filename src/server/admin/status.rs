@@ -82,13 +82,13 @@ fn route(gate: &Gate, route: &Route, history: &crate::telemetry::Columns) -> Val
         })
         .collect();
     json!({
-        "path": route.name,
+        "path": &*route.name,
         "host": route.host,
-        "provider": route.provider,
+        "provider": route.provider.as_deref(),
         "mode": route.mode.name(),
         "steps": steps,
         "counts": gate.counts(Some(route)),
         "secrets": secrets,
-        "last_minutes": history.get(&route.name).cloned().unwrap_or_default(),
+        "last_minutes": history.get(&*route.name).cloned().unwrap_or_default(),
     })
 }

@@ -43,7 +43,7 @@ fn no_provider_accepts_what_another_signed_with_the_same_secret() {
         let headers = made.headers.iter();
         let mut delivery = Delivery {
             method: "POST".into(),
-            path: route.name.clone(),
+            path: route.name.to_string(),
             query: made.query.clone(),
             headers: headers
                 .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))

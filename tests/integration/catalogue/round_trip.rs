@@ -128,7 +128,7 @@ impl One<'_> {
         }
         let mut delivery = sign::Delivery {
             method: "POST".into(),
-            path: self.route.name.clone(),
+            path: self.route.name.to_string(),
             query: self.sample.query.clone(),
             headers,
             body: self.sample.body.clone(),
