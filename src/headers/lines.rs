@@ -119,8 +119,8 @@ fn are_tokens(names: &str) -> bool {
             | (b == b')')
             | (b == b',')
             | (b == b'/')
-            | ((b >= b':') & (b <= b'@'))
-            | ((b >= b'[') & (b <= b']'))
+            | (b':'..=b'@').contains(&b)
+            | (b'['..=b']').contains(&b)
             | (b == b'{')
             | (b == b'}');
         sound & (b > b' ') & (b < 0x7f) & !delimiter
