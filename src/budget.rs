@@ -69,6 +69,18 @@ impl Reserved {
         self.amount = amount;
         true
     }
+
+    /// How much of the budget it is.
+    pub const fn amount(&self) -> usize {
+        self.amount
+    }
+
+    /// Makes the share at most `amount`.
+    pub fn shrink_to(&mut self, amount: usize) {
+        let less = self.amount.saturating_sub(amount);
+        self.budget.used.fetch_sub(less, Ordering::Relaxed);
+        self.amount = self.amount.saturating_sub(less);
+    }
 }
 
 impl Drop for Reserved {
@@ -89,6 +101,9 @@ mod tests {
         assert!(!first.grow_to(11));
         assert!(first.grow_to(9));
         assert_eq!(budget.used(), 9);
+        first.shrink_to(7);
+        first.shrink_to(8);
+        assert_eq!((first.amount(), budget.used()), (7, 7));
         drop(first);
         assert_eq!(budget.used(), 0);
         assert!(budget.reserve(10).is_some());

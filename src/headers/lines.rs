@@ -77,12 +77,9 @@ impl Headers {
         Lines::Received(self)
     }
 
-    /// The lines among which those of this name are.
-    fn like(&self, name: &str) -> &[Line] {
-        if self.lengths & bit(name.len()) == 0 {
-            return &[];
-        }
-        &self.lines
+    /// Whether one of the names is so long.
+    const fn may_have(&self, name: &str) -> bool {
+        self.lengths & bit(name.len()) != 0
     }
 
     /// Few names are as long as the one that is asked for: that is seen at once.
@@ -107,7 +104,7 @@ const fn bit(length: usize) -> u32 {
     1 << if length < 31 { length } else { 31 }
 }
 
-/// Whether all of it may stand in names, which are in lower case (RFC 9110 §5.6.2).
+/// Whether all of it may stand in names (RFC 9110 §5.6.2).
 #[expect(
     clippy::needless_bitwise_bool,
     reason = "without a branch, so that many bytes are looked at together"
@@ -167,7 +164,12 @@ impl<'h> Lines<'h> {
         match self {
             Self::Made(map) => Values(Of::Made(map.get_all(name).iter())),
             Self::Received(headers) => {
-                Values(Of::Received(headers, headers.like(name).iter(), name))
+                let lines = if headers.may_have(name) {
+                    &*headers.lines
+                } else {
+                    &[]
+                };
+                Values(Of::Received(headers, lines.iter(), name))
             }
         }
     }
@@ -352,6 +354,38 @@ mod tests {
         let headers = Headers::of([("A", &b"\xff\t"[..])].into_iter()).unwrap();
         assert_eq!(headers.lines().get("a"), Some(&b"\xff\t"[..]));
         assert!(Headers::of([].into_iter()).unwrap().lines().is_empty());
+    }
+
+    #[test]
+    fn every_letter_that_a_name_may_have() {
+        for byte in 0..=u8::MAX {
+            for length in [1, 15, 16, 17, 40] {
+                let mut name = vec![b'a'; length];
+                name[length / 2] = byte;
+                let Ok(text) = std::str::from_utf8(&name) else {
+                    continue;
+                };
+                let line = (text, &b"b"[..]);
+                let known = http::HeaderName::from_bytes(&name).is_ok();
+                assert_eq!(Headers::of([line].into_iter()).is_some(), known, "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_of_every_length_are_found_and_told_apart() {
+        let names: Vec<String> = (1..70).map(|length| "a".repeat(length)).collect();
+        for held in &names {
+            let other = held.replacen('a', "b", 1);
+            let lines = [(&**held, &b"1"[..]), (&*other, b"2"), (&**held, b"3")];
+            let headers = Headers::of(lines.into_iter()).unwrap();
+            for name in &names {
+                let values: Vec<_> = headers.lines().get_all(name).collect();
+                let known: &[&[u8]] = if name == held { &[b"1", b"3"] } else { &[] };
+                assert_eq!(values, known, "{name} of {held}");
+            }
+            assert_eq!(headers.lines().get(&other), Some(&b"2"[..]));
+        }
     }
 
     #[test]

@@ -284,7 +284,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The same for a text that is long, many bytes at a time, as long as none of them ends it.
+    /// What is left of a long text after many bytes at a time, as long as none of them ends it.
     fn long(&mut self, mut rest: &'a [u8]) -> &'a [u8] {
         while let Some((many, after)) = rest.split_first_chunk::<TOGETHER>() {
             // All are looked at, without a branch: then the processor takes them together.
@@ -326,6 +326,9 @@ mod tests {
 
     use super::*;
 
+    /// A string so long is looked at many bytes at a time, to begin with.
+    const LONG: usize = SHORT * 8 + TOGETHER;
+
     fn is_json(text: &str) -> bool {
         let mut scanner = Scanner::new(text.as_bytes());
         scanner.skip(0).is_ok() && scanner.end().is_ok()
@@ -333,7 +336,11 @@ mod tests {
 
     #[test]
     fn a_string_ends_where_it_ends() {
-        for length in (0..40).chain(60..140) {
+        for length in (0..40)
+            .chain(60..80)
+            .chain(LONG - 20..LONG + 20)
+            .chain(LONG + 240..LONG + 270)
+        {
             for special in [
                 "\"", "\\\"", "\u{1f}", "\u{7f}", "é", "\\u00e9", "\u{0}", "!", "#", "[", "]",
             ] {
@@ -393,7 +400,7 @@ mod tests {
 
     #[test]
     fn what_is_not_ascii_is_noticed_wherever_it_stands() {
-        for length in 0..300 {
+        for length in (0..300).chain(LONG - 20..LONG + 300) {
             for (before, after) in [(length, 0), (0, length), (length / 2, length / 3)] {
                 let (before, after) = ("a".repeat(before), "b".repeat(after));
                 for (letter, expected) in [("é", true), ("e", false), ("\\n", false)] {

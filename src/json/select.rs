@@ -256,7 +256,7 @@ mod tests {
     /// Two readers read bytes that are no UTF-8 as two texts.
     #[test]
     fn what_is_no_utf8_is_no_json_wherever_it_stands() {
-        let long = "x".repeat(150);
+        let long = "x".repeat(700);
         let whole = format!("{{\"type\":\"abc\",\"{long}\":[\"{long}\", 1],\"é\":\"{long}\"}}");
         let selection = Selection::new(&[Pointer::parse("/type").unwrap()]);
         assert!(selection.read(whole.as_bytes()).is_ok());

@@ -8,8 +8,8 @@ use http::{Uri, Version};
 use crate::headers::Lines;
 use crate::rejection::Rejection;
 
-/// Names that decide where a request ends, when its body comes or whom it is for. Written with `_`, `.` or the like
-/// instead of `-`, some servers read them as the real ones.
+/// Names that decide where a request ends, when its body comes or whom it is for: no other is looked
+/// at. Written with `_`, `.` or the like instead of `-`, some servers read them as the real ones.
 const DECISIVE: [&str; 5] = [
     "expect",
     "transfer-encoding",

@@ -48,21 +48,12 @@ pub fn take(read: &mut Bytes, limits: &Limits) -> Found {
 impl Begun {
     /// Takes the request off `read`, which begins with its head, if all of it is here.
     pub fn take(self, read: &mut Bytes) -> Found {
-        let Self {
-            received,
-            ahead,
-            all,
-        } = self;
-        if all > read.len() {
-            return Found::Begun(Self {
-                received,
-                ahead,
-                all,
-            });
+        if self.all > read.len() {
+            return Found::Begun(self);
         }
-        let mut body = read.split_to(all);
-        body.advance(ahead);
-        Found::Whole(received, body)
+        let mut body = read.split_to(self.all);
+        body.advance(self.ahead);
+        Found::Whole(self.received, body)
     }
 
     /// The same, holding nothing of what it was read from.

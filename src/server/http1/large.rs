@@ -6,6 +6,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::head::Begun;
+use super::watched::Watched;
 use crate::proxy::{Arrival, Arriving, Gathered};
 use crate::received::Received;
 use crate::rejection::Rejection;
@@ -19,7 +20,7 @@ const LARGEST: usize = 2 << 20;
 /// nothing was taken.
 pub(super) async fn take<S: AsyncRead + Unpin>(
     session: &Session,
-    io: &mut S,
+    stream: &mut Watched<S>,
     read: &mut Bytes,
     begun: Begun,
 ) -> Option<(Received, Arriving)> {
@@ -28,7 +29,7 @@ pub(super) async fn take<S: AsyncRead + Unpin>(
         received,
         ahead,
         all: wanted,
-    } = begun.by_itself()?;
+    } = begun;
     let length = wanted.saturating_sub(ahead);
     if length > LARGEST {
         return None;
@@ -37,7 +38,7 @@ pub(super) async fn take<S: AsyncRead + Unpin>(
     let slot = session.wanted(&gate, &received, length, since)?;
     let mut all = BytesMut::with_capacity(wanted);
     all.extend_from_slice(read);
-    *read = Bytes::new();
+    (*read, stream.leave) = (Bytes::new(), None);
     // Only what has arrived counts: an announcement costs its sender nothing.
     let mut reserved = gate.buffered.empty();
     let reading = async {
@@ -48,7 +49,7 @@ pub(super) async fn take<S: AsyncRead + Unpin>(
             if all.len() >= wanted {
                 return None;
             }
-            match io.read_buf(&mut all).await {
+            match stream.io.read_buf(&mut all).await {
                 Ok(1..) => {}
                 Ok(0) | Err(_) => return Some(Rejection::BodyIncomplete),
             }

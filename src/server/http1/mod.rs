@@ -79,7 +79,7 @@ where
     } else {
         SILENCE
     };
-    stream.prefix = Bytes::new();
+    (stream.prefix, stream.leave) = (Bytes::new(), None);
     let hearing = async {
         // The other end may be gone already.
         drop(stream.io.shutdown().await);

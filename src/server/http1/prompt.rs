@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::beside::{Said, beside};
 use super::head::{self, Found};
-use super::reading::{LARGEST, Room, gather, leave};
+use super::reading::{LARGEST, Room, counted, gather, leave};
 use super::watched::Watched;
 use super::{After, READ_SIZE, large, reply};
 use crate::proxy::Arriving;
@@ -48,7 +48,7 @@ where
                     Ok((bytes, _)) if bytes.is_empty() => {
                         return ControlFlow::Break(After::Answered(stream));
                     }
-                    Ok((bytes, leave)) => (read, stream.leave) = (bytes, leave),
+                    Ok((bytes, held)) => (read, stream.leave) = (bytes, held),
                     Err(_) => return ControlFlow::Break(After::Over),
                 },
                 said = &mut beside => match said {
@@ -76,29 +76,31 @@ where
             found = head::take(&mut read, &limits);
         }
         if let Found::Begun(begun) = found {
-            found = if leave(session.gathered(), &mut stream.leave, begun.all) {
-                let begun = begun.by_itself();
-                let all = begun.as_ref().map_or(0, |begun| begun.all);
-                let gathered = gather(&mut stream.io, &mut read, all, Some(SOON)).await;
-                if gathered.is_err() {
-                    return ControlFlow::Break(After::Over);
+            found = match begun.by_itself() {
+                Some(begun) if leave(session.gathered(), &mut stream.leave, begun.all) => {
+                    let io = &mut stream.io;
+                    let gathered = gather(io, &mut read, begun.all, Some(SOON)).await;
+                    if gathered.is_err() {
+                        return ControlFlow::Break(After::Over);
+                    }
+                    begun.take(&mut read)
                 }
-                begun.map_or(Found::Other, |begun| begun.take(&mut read))
-            } else {
-                Found::Begun(begun)
+                Some(begun) => Found::Begun(begun),
+                None => Found::Other,
             };
         }
         let request = match found {
             Found::Whole(received, body) => {
-                // From here on the budget counts it: most of what is held, or leave is held longer.
-                if room.expect(&body) && read.is_empty() {
-                    stream.leave = None;
+                room.expect(body.len());
+                // What follows it stands in the same buffer.
+                if read.is_empty() {
+                    counted(&mut stream.leave, body.len());
                 }
                 Some((received, Arriving::from(body)))
             }
             Found::Begun(begun) if begun.all > LARGEST => {
                 // Boxed: few requests need the room for it.
-                Box::pin(large::take(session, &mut stream.io, &mut read, begun)).await
+                Box::pin(large::take(session, &mut stream, &mut read, begun)).await
             }
             Found::Begun(_) | Found::Other => None,
         };

@@ -34,6 +34,15 @@ pub(super) fn leave(budget: &Budget, held: &mut Option<Reserved>, length: usize)
     }
 }
 
+/// From here on the budget of bodies counts so much of what is held. For what a busy connection may
+/// have beside its body no leave is needed; for more it is kept.
+pub(super) fn counted(held: &mut Option<Reserved>, body: usize) {
+    if let Some(share) = held {
+        share.shrink_to(share.amount().saturating_sub(body));
+        held.take_if(|beside| beside.amount() <= READ_SIZE);
+    }
+}
+
 /// Where the beginning of each request of a connection is read to.
 #[derive(Debug)]
 pub(super) struct Room {
@@ -52,12 +61,9 @@ impl Default for Room {
 }
 
 impl Room {
-    /// The next request will mostly be like this one. Whether this one filled most of the room that was
-    /// made for one like the last.
-    pub(super) fn expect(&mut self, body: &[u8]) -> bool {
-        let expected = self.like_last;
-        self.like_last = body.len().saturating_add(body.len() / 8 + HEAD);
-        expected <= READ_SIZE || expected / 3 * 2 <= self.like_last
+    /// The next request will mostly be like this one, with a body so long.
+    pub(super) fn expect(&mut self, body: usize) {
+        self.like_last = body.saturating_add(body / 8 + HEAD);
     }
 
     /// What has arrived; nothing at the end. With the leave to hold it, where that is much.
@@ -86,7 +92,7 @@ impl Room {
 }
 
 /// Reads on until there are so many bytes in all, or as many as come within the time: without one,
-/// those that are here.
+/// those that are here. There may be more, where there is room for it.
 pub(super) async fn gather<S: AsyncRead + Unpin>(
     io: &mut S,
     read: &mut Bytes,
@@ -138,7 +144,7 @@ mod tests {
             let (mut io, mut caller) = tokio::io::duplex(1 << 20);
             let mut room = Room::default();
             for body in before {
-                room.expect(&vec![0; *body]);
+                room.expect(*body);
             }
             let sending = async {
                 // First somebody waits for it.
@@ -187,22 +193,31 @@ mod tests {
     }
 
     #[test]
-    fn what_is_much_shorter_than_the_last_one_is_told_from_what_is_like_it() {
-        let mut room = Room::default();
-        for (body, like) in [
-            (0, true),
-            (10_000, true),
-            (100_000, true),
-            (80_000, true),
-            (40_000, false),
-            (40_000, true),
-            (100, false),
-            (100, true),
-            (50_000, true),
-            (100, false),
+    fn what_no_budget_counts_is_held() {
+        let budget = Budget::new(GATHERED);
+        let body = 100_000;
+        let like = body + body / 8 + HEAD;
+        for (all, body, left) in [
+            (like, body, 0),
+            (body + 500, body, 0),
+            (like, 2 * body, 0),
+            (like, body - 1000, 0),
+            (like, body / 2, like - body / 2),
+            (like, 0, like),
+            (LARGEST, LARGEST - READ_SIZE, 0),
+            (LARGEST, LARGEST - READ_SIZE - 1, READ_SIZE + 1),
         ] {
-            assert_eq!(room.expect(&vec![0; body]), like, "{body}");
+            let mut held = budget.reserve(all);
+            counted(&mut held, body);
+            assert_eq!(
+                held.as_ref().map_or(0, Reserved::amount),
+                left,
+                "{all}, {body}"
+            );
+            assert_eq!(budget.used(), left);
         }
+        counted(&mut None, 1);
+        assert_eq!(budget.used(), 0);
     }
 
     #[test]
