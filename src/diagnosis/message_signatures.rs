@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use super::duration::duration;
 use super::scene::Scene;
+use super::signed;
 use super::trial::{Guess, Kind, Trials};
-use super::{narrate, signed};
 use crate::verify::Step;
 use crate::verify::http_signature::{Component, HttpSignature};
 
@@ -42,7 +43,7 @@ pub(super) fn add(trials: &mut Trials, scene: &Scene) {
         "it was signed at another time than now: it was delayed or replayed, or a clock is wrong",
         format!(
             "check NTP on this host; the step takes {} both ways (`tolerance`)",
-            narrate::duration(step.tolerance)
+            duration(step.tolerance)
         ),
     );
     add_change(trials, Kind::Time, guess, |step| {

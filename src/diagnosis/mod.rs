@@ -7,6 +7,7 @@
 //! body and no signature.
 
 mod credentials;
+mod duration;
 mod each;
 mod happening;
 mod keys;
@@ -34,7 +35,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::request::Parts;
 
-pub use narrate::duration;
+pub use duration::duration;
 pub use report::{Copies, Report, Seen, State};
 pub use trial::Guess;
 

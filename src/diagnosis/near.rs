@@ -108,7 +108,7 @@ fn time(scene: &Scene) -> Vec<Guess> {
     };
     // Zones are whole quarters of an hour, and at most 14 hours away.
     let zoned = seconds.abs() >= 1800 && seconds.abs() <= 14 * 3600 + 300 && near(1800);
-    let wanted = narrate::duration(Duration::from_secs(
+    let wanted = super::duration::duration(Duration::from_secs(
         seconds.unsigned_abs().saturating_add(1),
     ));
     let zone = if zoned {

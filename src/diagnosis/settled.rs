@@ -3,8 +3,8 @@
 use http::HeaderName;
 use serde_json::Value;
 
+use super::duration::duration;
 use super::keys;
-use super::narrate;
 use super::scene::Scene;
 use super::tokens::{claimed, shown};
 use crate::encoding::Encoding;
@@ -131,7 +131,7 @@ fn token(facts: &mut Vec<String>, scene: &Scene, step: &Jwt) {
     let date = |name: &str| token.payload.get(name).and_then(Value::as_i64);
     if let (Some(issued), Some(expiry)) = (date("iat"), date("exp")) {
         let life = u64::try_from(expiry.saturating_sub(issued)).unwrap_or_default();
-        let life = narrate::duration(std::time::Duration::from_secs(life));
+        let life = duration(std::time::Duration::from_secs(life));
         facts.push(format!(
             "a token lives {life}: so long a captured request can be replayed"
         ));

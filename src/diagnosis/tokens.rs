@@ -259,7 +259,7 @@ fn add_time(trials: &mut Trials, scene: &Scene, seen: &Claimed) {
     )]
     let away = |name: &str| number(name).map(|date| date - now.as_second() as f64);
     let duration =
-        |seconds: f64| super::narrate::duration(Duration::from_secs_f64(seconds.abs().min(1e12)));
+        |seconds: f64| super::duration::duration(Duration::from_secs_f64(seconds.abs().min(1e12)));
     let text = match (
         away("exp"),
         away("nbf").into_iter().chain(away("iat")).reduce(f64::max),

@@ -1,36 +1,20 @@
 //! The last step: the verified bytes to the app, its answer back.
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use http::{HeaderValue, Response, StatusCode, Version};
+use http::{Response, StatusCode, Version};
 
+use super::Slot;
 use super::answer::ResponseBody;
 use super::once::{self, Turn};
-use super::outbound::outbound;
+use super::outbound::{Passage, outbound};
 use super::permit::Permit;
 use super::upgrade::Upgrade;
-use super::{Gate, Peer, Slot};
 use crate::headers;
 use crate::received::Received;
 use crate::rejection::Rejection;
-use crate::route::Route;
 use crate::telemetry::Entry;
-use crate::upstream::{self, AnswerBody, Pool};
-
-/// What travels with a request from its verdict to its answer.
-pub(super) struct Passage<'a> {
-    pub(super) gate: &'a Arc<Gate>,
-    pub(super) pool: &'a Pool,
-    pub(super) route: &'a Route,
-    pub(super) peer: &'a Peer,
-    /// The client's.
-    pub(super) address: HeaderValue,
-    pub(super) slot: Slot,
-    pub(super) turn: Turn,
-    /// When its turn came.
-    pub(super) started: Instant,
-}
+use crate::upstream::{self, AnswerBody};
 
 /// Forwards what a [`Permit`] allows, and nothing else.
 ///

@@ -30,6 +30,7 @@ pub use study::Student;
 pub use wanted::wanted;
 
 use self::once::Turn;
+use self::outbound::Passage;
 use self::permit::{Ground, Permit};
 use self::study::Case;
 use self::together::together;
@@ -150,7 +151,7 @@ async fn handle<'g>(
     if matches!(turn, Turn::Acknowledged) {
         return Ok(once::acknowledged(route));
     }
-    let passage = forward::Passage {
+    let passage = Passage {
         gate,
         pool,
         route,

@@ -1,25 +1,40 @@
 //! The request for the app: of the client's headers what cannot lie, then what is true.
 
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Instant;
 
 use http::header::{COOKIE, HOST};
 use http::{HeaderName, HeaderValue, Uri};
 use hyper::body::Incoming;
 
-use super::Gate;
-use super::forward::Passage;
 use super::once::Turn;
 use super::permit::{Ground, Permit};
 use super::upgrade::Upgrade;
+use super::{Gate, Peer, Slot};
 use crate::budget::Reserved;
 use crate::event::{self, Event, HeaderText};
 use crate::received::Received;
 use crate::rejection::Rejection;
 use crate::route::Route;
 use crate::telemetry::Entry;
-use crate::upstream::{self, Head, Host, Outgoing, Request, Statement};
+use crate::upstream::{self, Head, Host, Outgoing, Pool, Request, Statement};
 use crate::verify::{Body, Place, Verified};
 use crate::{form, headers};
+
+/// What travels with a request from its verdict to its answer.
+pub(super) struct Passage<'a> {
+    pub(super) gate: &'a Arc<Gate>,
+    pub(super) pool: &'a Pool,
+    pub(super) route: &'a Route,
+    pub(super) peer: &'a Peer,
+    /// The client's.
+    pub(super) address: HeaderValue,
+    pub(super) slot: Slot,
+    pub(super) turn: Turn,
+    /// When its turn came.
+    pub(super) started: Instant,
+}
 
 /// What is kept while a request is with the app.
 pub(super) struct Outbound {

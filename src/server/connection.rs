@@ -4,17 +4,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use http::Response;
 use tokio::io::AsyncReadExt as _;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::{LINGER, Phase, Shared, certificate, http1, http2};
+use super::session::Session;
+use super::{Shared, certificate, http1, http2};
 use crate::address::ClientSource;
 use crate::address::proxy_protocol::{MAX_HEADER, Parsed, parse};
-use crate::budget::{Budget, Reserved};
-use crate::proxy::{Arrival, Arriving, Gate, Peer, ResponseBody, Slot, respond, wanted};
-use crate::received::Received;
+use crate::proxy::{Gate, Peer};
 use crate::socket::Socket;
 use crate::upstream::Pool;
 
@@ -96,81 +94,6 @@ async fn open(connection: &Connection, socket: Socket) -> Option<Opened> {
     }
     let stream = Stream::Plain(Box::new(socket));
     Some(Opened { stream, peer, h2 })
-}
-
-/// A connection whose requests can be answered.
-pub(super) struct Session {
-    shared: Arc<Shared>,
-    pool: Pool,
-    peer: Peer,
-}
-
-impl Session {
-    /// Answers a request by the newest configuration; one that has begun keeps its own.
-    /// `deliver` makes of the answer what the connection wants.
-    pub(super) fn respond<T: 'static, D>(
-        &self,
-        received: Received,
-        arriving: Arriving,
-        deliver: D,
-    ) -> impl Future<Output = T> + Send + use<T, D>
-    where
-        D: FnOnce(Response<ResponseBody>) -> T + Send + 'static,
-    {
-        let draining = self.shared.draining();
-        let peer = Peer {
-            draining,
-            ..self.peer.clone()
-        };
-        respond(
-            self.shared.gate.load_full(),
-            self.pool.clone(),
-            peer,
-            received,
-            arriving,
-            deliver,
-        )
-    }
-
-    /// The configuration in force.
-    pub(super) fn gate(&self) -> Arc<Gate> {
-        self.shared.gate.load_full()
-    }
-
-    /// Leave to read much at once, if it is there.
-    pub(super) fn large_reader(&self) -> Option<Reserved> {
-        self.shared.large_readers.reserve(1)
-    }
-
-    /// What may be gathered of requests before they are looked at.
-    pub(super) fn gathered(&self) -> &Budget {
-        &self.shared.gathered
-    }
-
-    /// The place of a request that came at `now`, if a body so long is worth reading before the
-    /// request is looked at.
-    pub(super) fn wanted(
-        &self,
-        gate: &Gate,
-        received: &Received,
-        length: usize,
-        now: Arrival,
-    ) -> Option<Slot> {
-        wanted(gate, &self.peer, received, length, now)
-    }
-
-    /// Whether the process was told to stop.
-    pub(super) fn is_draining(&self) -> bool {
-        self.shared.draining()
-    }
-
-    /// Ends a moment after the process was told to stop: what is on its way till then is served.
-    pub(super) async fn draining(&self) {
-        let mut phase = self.shared.phase.subscribe();
-        // The sender lives as long as the process.
-        drop(phase.wait_for(|phase| *phase == Phase::Draining).await);
-        tokio::time::sleep(LINGER).await;
-    }
 }
 
 /// Reads the PROXY header of a trusted proxy. From anybody else none is expected: if one comes, it

@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::activity::{Activity, Live, Progress, Sight, Tracked, Turn};
-use super::connection::Session;
+use super::session::Session;
 
 /// Streams one HTTP/2 client may have open, as Envoy advises for the edge.
 const STREAMS: u32 = 100;

@@ -15,6 +15,7 @@ mod listen;
 mod notify;
 mod reload;
 mod seldom;
+mod session;
 mod supervisor;
 mod worker;
 

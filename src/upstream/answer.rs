@@ -12,7 +12,7 @@ use hyper::body::{Body, Frame, SizeHint};
 
 use super::chunked::{self, Decoder, Found};
 use super::exchange::Exchange;
-use super::head::Length;
+use super::head::{Head, Length};
 use super::link::Link;
 use super::pool::Pool;
 use super::sending::Stopped;
@@ -47,13 +47,24 @@ enum Left {
     Unknown,
 }
 
+/// The answer whose head was read.
+pub(super) fn answered(exchange: Exchange, head: Head, pool: &Pool) -> Response<AnswerBody> {
+    let Head {
+        response,
+        length,
+        stays,
+    } = head;
+    let body = AnswerBody::new(exchange, &response, length, stays.then_some(pool));
+    response.map(|()| body)
+}
+
 impl AnswerBody {
     /// A body that is there.
     pub(super) const fn whole(bytes: Bytes) -> Self {
         Self(Kind::Whole(bytes))
     }
 
-    pub(super) fn new(
+    fn new(
         mut exchange: Exchange,
         response: &Response<()>,
         length: Length,

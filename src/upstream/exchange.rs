@@ -4,12 +4,10 @@
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use http::{Method, Response};
+use http::Method;
 
-use super::answer::AnswerBody;
 use super::head::{self, Head, Malformed};
 use super::link::Link;
-use super::pool::Pool;
 use super::sending::{Sending, Stopped};
 
 /// A request that is being sent, and as much of its answer as was read.
@@ -40,27 +38,18 @@ impl From<Malformed> for Failed {
 /// Sends a request and waits for the head of its answer until `deadline`. `asked` is its method.
 pub(super) async fn exchange(
     mut link: Link,
-    pool: &Pool,
     sending: Sending,
     asked: &Method,
     deadline: Instant,
-) -> Result<Response<AnswerBody>, Failed> {
+) -> Result<(Exchange, Head), Failed> {
     link.set_timer(deadline);
     let mut exchange = Exchange { link, sending };
     let head = std::future::poll_fn(|context| exchange.poll_head(asked, context)).await;
-    let Head {
-        response,
-        length,
-        stays,
-    } = match head {
-        Ok(head) => head,
-        Err(Failed::Sent) if !exchange.sending.begun => {
-            return Err(Failed::Unsent(exchange.sending));
-        }
-        Err(failed) => return Err(failed),
-    };
-    let body = AnswerBody::new(exchange, &response, length, stays.then_some(pool));
-    Ok(response.map(|()| body))
+    match head {
+        Ok(head) => Ok((exchange, head)),
+        Err(Failed::Sent) if !exchange.sending.begun => Err(Failed::Unsent(exchange.sending)),
+        Err(failed) => Err(failed),
+    }
 }
 
 impl Exchange {

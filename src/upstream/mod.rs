@@ -108,8 +108,8 @@ pub async fn send(
             Some(link) => (link, true),
             None => (Box::pin(connect::open(settings, deadline)).await?, false),
         };
-        match exchange::exchange(link, pool, sending, &method, deadline).await {
-            Ok(response) => return Ok(response),
+        match exchange::exchange(link, sending, &method, deadline).await {
+            Ok((exchange, head)) => return Ok(answer::answered(exchange, head, pool)),
             Err(Failed::Unsent(unsent)) if pooled => sending = unsent,
             Err(Failed::Unsent(_)) => return Err(Rejection::UpstreamUnreachable),
             Err(Failed::Timeout) => return Err(Rejection::UpstreamTimeout),
@@ -227,7 +227,6 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_new_connection_does_not_take_is_not_sent_again() {
-        let pool = Pool::default();
         let head = Head::new(http::Method::POST, "/", b"app");
         let sending = Sending::new(
             head.with_body(Outgoing::default()).head,
@@ -235,7 +234,7 @@ mod tests {
         );
         let link = Link::new(Dead, Instant::now());
         let deadline = Instant::now() + Duration::from_secs(5);
-        let outcome = exchange::exchange(link, &pool, sending, &http::Method::POST, deadline).await;
+        let outcome = exchange::exchange(link, sending, &http::Method::POST, deadline).await;
         assert!(matches!(outcome, Err(Failed::Unsent(_))));
     }
 
@@ -310,13 +309,12 @@ mod tests {
 
     #[tokio::test]
     async fn an_app_that_never_stops_talking_is_not_listened_to_for_ever() {
-        let pool = Pool::default();
         let head = Head::new(http::Method::POST, "/", b"app");
         let request = head.with_body(Outgoing::default());
         let sending = Sending::new(request.head, request.body);
         let link = Link::new(Talker(b"HTTP/1.1 103 Early Hints\r\n\r\n"), Instant::now());
         let deadline = Instant::now() + Duration::from_millis(50);
-        let outcome = exchange::exchange(link, &pool, sending, &http::Method::POST, deadline).await;
+        let outcome = exchange::exchange(link, sending, &http::Method::POST, deadline).await;
         assert!(matches!(outcome, Err(Failed::Timeout)));
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::config::Limits;
-use crate::server::connection::Session;
 use crate::server::seldom::Seldom;
+use crate::server::session::Session;
 
 /// A connection without a request for so long, twice at most, is parked.
 const PARK_AFTER: Duration = Duration::from_millis(500);

@@ -14,7 +14,7 @@ use super::beside::{Said, beside};
 use super::watched::Watched;
 use super::{After, READ_SIZE};
 use crate::server::activity::{Heads, Live, Progress, Sight, Tracked, Turn};
-use crate::server::connection::Session;
+use crate::server::session::Session;
 
 /// How many headers hyper allows where it is told nothing.
 const HYPER_HEADERS: usize = 100;

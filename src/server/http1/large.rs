@@ -10,7 +10,7 @@ use super::watched::Watched;
 use crate::proxy::{Arrival, Arriving, Gathered};
 use crate::received::Received;
 use crate::rejection::Rejection;
-use crate::server::connection::Session;
+use crate::server::session::Session;
 
 /// Larger ones are hyper's: one in one piece is also hashed in one go, and so long, a millisecond and a
 /// half, everybody else waits.

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use self::watched::Watched;
-use super::connection::Session;
+use super::session::Session;
 
 pub(super) use self::general::LARGE_READERS;
 pub(super) use self::reading::GATHERED;

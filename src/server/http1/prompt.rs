@@ -13,7 +13,7 @@ use super::reading::{LARGEST, Room, counted, gather, leave};
 use super::watched::Watched;
 use super::{After, READ_SIZE, large, reply};
 use crate::proxy::Arriving;
-use crate::server::connection::Session;
+use crate::server::session::Session;
 
 /// What follows the head of a request is mostly on its way already. For so long it is waited for: who
 /// is slower is hyper's, and one that is refused by its head alone hears of it a little later.
