@@ -23,8 +23,8 @@ use crate::telemetry::{Level, Log, Telemetry, name};
 /// Lines of requests wait so long at most before they are written.
 const FLUSH: Duration = Duration::from_millis(100);
 
-/// So many sockets a core learns at once that something has arrived on. What is read from few of them
-/// is still in the processor's cache when it is sent.
+/// A core asks for so many ready sockets at a time. What is read from few of them is still in the
+/// processor's cache when it is sent; those that are left out come first the next time.
 const AT_ONCE: usize = 8;
 
 /// So many connections each of the listeners beside the main one takes.
