@@ -15,11 +15,11 @@ pub(super) struct Arguments {
 
 pub(super) fn run(path: &Path, arguments: &Arguments) -> Outcome {
     let environment = environment(arguments.dev);
-    let mut loaded = load(path, &environment)?;
-    let Some(config) = loaded.config.take() else {
-        return Err(CONFIG);
-    };
-    let watched = std::mem::take(&mut loaded.watched);
+    // What else was loaded, the text of the file above all, is not kept while it serves.
+    let Loaded {
+        config, watched, ..
+    } = load(path, &environment)?;
+    let config = config.ok_or(CONFIG)?;
     let origin = Origin {
         path: Some(path.to_path_buf()),
         environment,

@@ -42,6 +42,7 @@ impl Mask {
             let mut walk = Walk {
                 text,
                 keys: &keys,
+                secrets: grammar::secret_names(),
                 choices: grammar::choice_words(),
                 tokens: Vec::new(),
             };
@@ -77,6 +78,7 @@ impl Mask {
 struct Walk<'a> {
     text: &'a str,
     keys: &'a BTreeSet<&'static str>,
+    secrets: BTreeSet<&'static str>,
     choices: BTreeSet<&'static str>,
     tokens: Vec<Token>,
 }
@@ -96,10 +98,8 @@ impl Walk<'_> {
                 }
                 continue;
             }
-            self.node(
-                &entry.node,
-                hidden || !known || grammar::is_secret(&entry.name),
-            );
+            let secret = self.secrets.contains(entry.name.as_str());
+            self.node(&entry.node, hidden || !known || secret);
         }
     }
 
@@ -152,6 +152,9 @@ fn known_line(
     marked: Span,
 ) -> Vec<char> {
     let known = word_ranges(line.text, |word, _| keys.contains(word));
+    let end = line.start + line.text.len();
+    let on_it = |token: &&Token| token.span.start < end && line.start < token.span.end;
+    let tokens: Vec<_> = tokens.iter().filter(on_it).collect();
     let mut shown = Vec::new();
     for (offset, character) in line.text.char_indices() {
         let at = line.start + offset;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::Loaded;
 use super::compile::overlaid;
-use super::tree::{Node, Table, Value};
+use super::tree::{Entry, Node, Table, Value};
 
 /// Keys that are for people reading the catalogue, not for the effective configuration.
 const ABOUT: [&str; 5] = ["title", "docs", "notes", "confidence", "samples"];
@@ -58,43 +58,44 @@ pub fn keys_of(loaded: &Loaded, path: &str) -> Option<Table> {
 fn keys(text: &mut String, table: &Table) {
     for entry in &table.entries {
         if !ABOUT.contains(&&*entry.name) {
-            let _ = writeln!(
-                text,
-                "{} = {}",
-                key(&entry.name),
-                inline(&entry.name, &entry.node)
-            );
+            assigned(text, entry);
+            text.push('\n');
         }
     }
 }
 
-fn inline(name: &str, node: &Node) -> String {
-    match &node.value {
-        Value::Text(_) if name == "inline" => "\"(hidden)\"".to_owned(),
-        Value::Text(value) => quoted(value),
-        Value::Integer(value) => value.to_string(),
-        Value::Float(value) => value.to_string(),
-        Value::Flag(value) => value.to_string(),
-        Value::Time(value) => value.map(|time| time.to_string()).unwrap_or_default(),
+fn assigned(text: &mut String, entry: &Entry) {
+    text.push_str(&key(&entry.name));
+    text.push_str(" = ");
+    inline(text, &entry.name, &entry.node);
+}
+
+fn inline(text: &mut String, name: &str, node: &Node) {
+    // A string takes whatever is written.
+    let _ = match &node.value {
+        Value::Text(_) if name == "inline" => text.write_str("\"(hidden)\""),
+        Value::Text(value) => text.write_str(&quoted(value)),
+        Value::Integer(value) => write!(text, "{value}"),
+        Value::Float(value) => write!(text, "{value}"),
+        Value::Flag(value) => write!(text, "{value}"),
+        Value::Time(value) => value.map_or(Ok(()), |time| write!(text, "{time}")),
         Value::List(items) => {
-            let items: Vec<String> = items.iter().map(|item| inline(name, item)).collect();
-            format!("[{}]", items.join(", "))
+            text.push('[');
+            for (number, item) in items.iter().enumerate() {
+                text.push_str(if number > 0 { ", " } else { "" });
+                inline(text, name, item);
+            }
+            text.write_str("]")
         }
         Value::Table(table) => {
-            let entries: Vec<String> = table
-                .entries
-                .iter()
-                .map(|entry| {
-                    format!(
-                        "{} = {}",
-                        key(&entry.name),
-                        inline(&entry.name, &entry.node)
-                    )
-                })
-                .collect();
-            format!("{{ {} }}", entries.join(", "))
+            text.push_str("{ ");
+            for (number, entry) in table.entries.iter().enumerate() {
+                text.push_str(if number > 0 { ", " } else { "" });
+                assigned(text, entry);
+            }
+            text.write_str(" }")
         }
-    }
+    };
 }
 
 fn key(name: &str) -> String {

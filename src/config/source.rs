@@ -82,7 +82,7 @@ impl Files {
         let rest = text.get(start..).unwrap_or("");
         let line = rest.split('\n').next().unwrap_or("");
         Line {
-            number: before.matches('\n').count() + 1,
+            number: memchr::memchr_iter(b'\n', before.as_bytes()).count() + 1,
             start,
             text: line.strip_suffix('\r').unwrap_or(line),
         }

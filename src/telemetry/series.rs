@@ -87,7 +87,8 @@ pub struct Series {
     /// By reason, first those of refusals, then those of an observing route. Made with the first
     /// refusal: most routes never have one.
     refused: OnceLock<Box<[OnceLock<Counter>]>>,
-    durations: [Histogram; Outcome::ALL.len()],
+    /// By outcome; made with the first of each, as most routes never have most of them.
+    durations: [OnceLock<Histogram>; Outcome::ALL.len()],
     /// By documented type.
     events: HashMap<String, Counter>,
     other_events: Counter,
@@ -194,7 +195,12 @@ impl Series {
             provider: provider.to_owned(),
             forwarded: metrics.requests(name, provider, Outcome::Forwarded, None),
             refused: OnceLock::new(),
-            durations: Outcome::ALL.map(|outcome| metrics.durations(name, outcome)),
+            durations: Outcome::ALL.map(|outcome| {
+                // A rate needs a zero to begin with.
+                let made =
+                    (outcome == Outcome::Forwarded).then(|| metrics.durations(name, outcome));
+                made.map_or_else(OnceLock::new, OnceLock::from)
+            }),
             events: known
                 .iter()
                 .map(|kind| (kind.clone(), metrics.events(name, kind)))
@@ -253,7 +259,8 @@ impl Series {
                     .inc();
             }
         }
-        if let Some(histogram) = self.durations.get(outcome as usize) {
+        if let Some(slot) = self.durations.get(outcome as usize) {
+            let histogram = slot.get_or_init(|| metrics.durations(&self.route, outcome));
             histogram.observe(elapsed.as_secs_f64());
         }
     }

@@ -123,13 +123,14 @@ pub fn sections() -> Vec<&'static Section> {
     found
 }
 
-/// Whether the values under a key of this name are never shown.
-pub fn is_secret(name: &str) -> bool {
-    name == "inline"
-        || sections()
-            .iter()
-            .filter_map(|section| section.key(name))
-            .any(|key| matches!(key.kind, Kind::Secret))
+/// The names of the keys under which no value is ever shown.
+pub fn secret_names() -> BTreeSet<&'static str> {
+    let sections = sections();
+    let keys = sections.iter().flat_map(|section| section.keys);
+    keys.filter(|key| matches!(key.kind, Kind::Secret))
+        .map(|key| key.name)
+        .chain(["inline"])
+        .collect()
 }
 
 /// Every name of a key, of whichever section.
@@ -283,6 +284,7 @@ mod tests {
 
     #[test]
     fn tells_secret_keys_from_others() {
+        let secrets = secret_names();
         for name in [
             "secret",
             "public_key",
@@ -291,7 +293,7 @@ mod tests {
             "jwks",
             "certificate",
         ] {
-            assert!(is_secret(name), "{name}");
+            assert!(secrets.contains(name), "{name}");
         }
         for name in [
             "secret_encoding",
@@ -301,7 +303,7 @@ mod tests {
             "verify",
             "route",
         ] {
-            assert!(!is_secret(name), "{name}");
+            assert!(!secrets.contains(name), "{name}");
         }
     }
 }
