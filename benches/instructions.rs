@@ -56,7 +56,8 @@ fn count_all() -> Vec<(String, u64)> {
     let this = std::env::current_exe().expect("the path of this program");
     let mut counted = Vec::new();
     for name in work::STEADY {
-        let often = if name.ends_with("64k") { 20 } else { 400 };
+        let dear = name.ends_with("64k") || name.starts_with("start");
+        let often = if dear { 20 } else { 400 };
         let of = |count: u32| {
             let mut command = valgrind(&this);
             command.args(["--work", name, &count.to_string()]);

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use gatepost::duplicates::{Known, Memory};
 use gatepost::event::Parts;
 use gatepost::fingerprint::Fingerprinter;
 use gatepost::headers::{FORWARDED_FOR, FORWARDED_HOST, Headers, Names, address_value, kept};
+use gatepost::proxy::Gate;
 use gatepost::received::Received;
 use gatepost::route::{Mode, Route};
 use gatepost::sign::{Delivery, PrivateKey, sign};
@@ -27,9 +29,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 /// One call of it is one unit of work.
 pub type Work = Box<dyn FnMut()>;
 
-/// The work that takes the same instructions on every processor of a kind, in the order of a
-/// request. That of public keys does not: it hangs on what the processor can do.
-pub const STEADY: [&str; 14] = [
+/// The work that takes the same instructions on every processor of a kind: a start, then in the order
+/// of a request. That of public keys does not: it hangs on what the processor can do.
+pub const STEADY: [&str; 15] = [
+    "start_100",
     "route_1",
     "route_10",
     "route_1000",
@@ -49,6 +52,7 @@ pub const STEADY: [&str; 14] = [
 /// Makes the work called `name`.
 pub fn work(name: &str) -> Work {
     match name {
+        "start_100" => starting(100),
         "route_1" => routing(1, "/hooks/0"),
         "route_10" => routing(10, "/hooks/7"),
         "route_1000" => routing(1000, "/hooks/700"),
@@ -178,13 +182,28 @@ fn array(size: usize) -> Vec<u8> {
     text.into_bytes()
 }
 
-fn routing(count: usize, path: &'static str) -> Work {
+/// So many routes that verify, and one that verifies nothing, of which it is warned.
+fn routes(count: usize) -> String {
     let mut routes = String::new();
     for number in 0..count {
         let _ = writeln!(routes, "[[route]]\npath = \"/hooks/{number}\"{HMAC}");
     }
     routes.push_str("[[route]]\npath = \"/mixed/*\"\nmode = \"passthrough\"\n");
-    let config = configuration(&routes, "");
+    routes
+}
+
+/// From the text of the file to what requests are judged by.
+fn starting(count: usize) -> Work {
+    let routes = routes(count);
+    Box::new(move || {
+        let config = configuration(black_box(&routes), "");
+        let log = Log::to(Format::Json, Level::Info, Box::new(std::io::sink()));
+        black_box(Gate::new(config, Arc::new(Telemetry::new(log))));
+    })
+}
+
+fn routing(count: usize, path: &'static str) -> Work {
+    let config = configuration(&routes(count), "");
     Box::new(move || {
         let found = config
             .routes

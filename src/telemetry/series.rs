@@ -197,9 +197,11 @@ impl Series {
             refused: OnceLock::new(),
             durations: Outcome::ALL.map(|outcome| {
                 // A rate needs a zero to begin with.
-                let made =
-                    (outcome == Outcome::Forwarded).then(|| metrics.durations(name, outcome));
-                made.map_or_else(OnceLock::new, OnceLock::from)
+                if outcome == Outcome::Forwarded {
+                    metrics.durations(name, outcome).into()
+                } else {
+                    OnceLock::new()
+                }
             }),
             events: known
                 .iter()

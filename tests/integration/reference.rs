@@ -157,7 +157,8 @@ fn the_page_of_metrics_is_what_a_scrape_shows() {
          Every label is of a closed set: `route` is the path of a route or `-`, `secret` the name of a secret or key,\n\
          `event_type` a documented type of the provider or `other`, `reason` one of [the reasons](reasons.md) or empty,\n\
          `outcome` one of `forwarded`, `rejected`, `failed`, `would_reject`, `aborted` and what the route answers itself.\n\
-         A caller can make no new series. This page is made from a scrape.\n\n\
+         A caller can make no new series. Reasons, and the times of outcomes other than `forwarded`, have theirs from\n\
+         the first such request on. This page is made from a scrape.\n\n\
          | metric | type | labels | meaning |\n|---|---|---|---|\n",
     );
     for (name, (kind, help, labels)) in &metrics {
