@@ -14,10 +14,17 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::activity::{Activity, Live, Progress, Sight, Tracked, Turn};
+use super::fair::{Begun, Fair};
 use super::session::Session;
 
 /// Streams one HTTP/2 client may have open, as Envoy advises for the edge.
-const STREAMS: u32 = 100;
+const STREAMS: usize = 100;
+/// All clients together may have one each, and for each request that may be in flight so many more:
+/// an answer that nobody reads keeps 5 KB, and a hundred of them on each of ten thousand connections
+/// would be more than any container has.
+const TOGETHER: usize = 4;
+/// Of those that are left a new connection is given an eighth.
+const PART: usize = 8;
 /// Bytes one HTTP/2 stream, and one connection, may send unread.
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
@@ -37,8 +44,9 @@ where
     let (limits, app_timeout) = (gate.limits.clone(), gate.upstream.timeout);
     drop(gate);
     let activity = Arc::new(Activity::default());
-    let answers = Answers::default();
+    let (answers, begun) = (Answers::default(), Begun::default());
     let service = service_fn(|request: Request<Incoming>| {
+        begun.count();
         let live = Live::new(activity.clone());
         let progress = answers.begin();
         let (parts, body) = request.into_parts();
@@ -46,17 +54,23 @@ where
             Ok::<_, Infallible>(Tracked::response(response, live, progress))
         })
     });
+    let together = limits.in_flight.saturating_mul(TOGETHER);
+    let streams = session.streams(together, PART, STREAMS.saturating_sub(1));
+    let most_streams = u32::try_from(streams.amount())
+        .unwrap_or(0)
+        .saturating_add(1);
     let largest_head = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
     let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS)
+        .max_concurrent_streams(most_streams)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(largest_head)
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING);
-    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut serving =
+        pin!(builder.serve_connection(TokioIo::new(Fair::new(stream, begun.clone())), service));
     let mut draining = pin!(session.draining());
     let (mut stopping, mut seen, mut quiet) = (false, 0, Instant::now());
     loop {

@@ -8,6 +8,7 @@ mod activity;
 mod admin;
 mod certificate;
 mod connection;
+mod fair;
 mod health;
 pub mod http1;
 mod http2;
@@ -58,6 +59,8 @@ struct Shared {
     connections: Budget,
     /// Connections that may read much at once.
     large_readers: Budget,
+    /// Streams that HTTP/2 connections may have open beyond their first, by `in_flight`.
+    streams: Budget,
     /// Bytes of requests that are gathered before they are looked at.
     gathered: Budget,
     phase: watch::Sender<Phase>,
@@ -128,6 +131,7 @@ impl Shared {
             tls: ArcSwapOption::new(config.server.tls.clone()),
             connections: Budget::new(config.limits.connections),
             large_readers: Budget::new(http1::LARGE_READERS),
+            streams: Budget::new(0),
             gathered: Budget::new(http1::GATHERED),
             gate: ArcSwap::from_pointee(Gate::new(config, telemetry.clone()).studied(student)),
             about: ArcSwap::from_pointee(told),

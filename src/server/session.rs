@@ -54,6 +54,11 @@ impl Session {
         self.shared.large_readers.reserve(1)
     }
 
+    /// Leave for streams of an HTTP/2 connection, of so many that all have together.
+    pub(super) fn streams(&self, together: usize, part: usize, most: usize) -> Reserved {
+        self.shared.streams.with_limit(together).share(part, most)
+    }
+
     /// What may be gathered of requests before they are looked at.
     pub(super) fn gathered(&self) -> &Budget {
         &self.shared.gathered

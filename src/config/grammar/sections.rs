@@ -283,7 +283,13 @@ static LIMITS: Section = section(
             "How long a connection may wait for its next request.",
         ),
         key("connections", COUNT, "10000", "The most connections."),
-        key("in_flight", COUNT, "1024", "The most requests at once."),
+        key(
+            "in_flight",
+            COUNT,
+            "1024",
+            "The most requests at once. HTTP/2 connections may have one stream each, and four times \
+             this number more together.",
+        ),
         key(
             "buffered",
             Kind::Size,

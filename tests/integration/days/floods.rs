@@ -1,5 +1,6 @@
 //! Floods that HTTP/2 makes possible: they end, or cost nothing, and nobody else waits for them.
 
+use std::iter::repeat;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -25,6 +26,15 @@ fn start(app: &Upstream) -> Gatepost {
 /// Stream numbers of a client.
 fn streams() -> impl Iterator<Item = u32> {
     (0..).map(|n| n * 2 + 1)
+}
+
+/// What a connection is flooded with, made before it begins: an attacker that is busy with its frames
+/// takes the processor from whoever is measured. More streams than any connection is left.
+fn pieces(mut of: impl FnMut(u32) -> Vec<u8>) -> Vec<Vec<u8>> {
+    let mut streams = streams();
+    (0..64)
+        .map(|_| batch(|| of(streams.next().unwrap())))
+        .collect()
 }
 
 /// Floods from several sides with what `pieces` makes, again on a new connection when one is
@@ -70,8 +80,13 @@ fn flood(name: &str, bound: usize, attack: impl Fn(SocketAddr, &AtomicBool) + Sy
 }
 
 /// Until it is closed, or all is over.
-fn pour(raw: &mut Raw, over: &AtomicBool, mut piece: impl FnMut() -> Vec<u8>) {
-    while !over.load(Ordering::Relaxed) && raw.write(&piece()) {}
+fn pour<'a>(raw: &mut Raw, over: &AtomicBool, pieces: impl IntoIterator<Item = &'a Vec<u8>>) {
+    for piece in pieces {
+        if over.load(Ordering::Relaxed) || !raw.write(piece) {
+            return;
+        }
+    }
+    while !over.load(Ordering::Relaxed) && raw.read_for(Duration::from_millis(10)).1 == End::Open {}
 }
 
 /// Keeps the connection as it is.
@@ -88,33 +103,31 @@ fn batch(mut piece: impl FnMut() -> Vec<u8>) -> Vec<u8> {
 
 #[test]
 fn a_header_block_without_end() {
+    // Small ones, and large ones that would be the largest list allowed many times over.
+    let small = batch(|| frame(CONTINUATION, 0, 1, &[]));
+    let long = post("wrong", &[("x-long", &"x".repeat(9000))]);
+    let piece = [small, frame(CONTINUATION, 0, 1, &long[2..])].concat();
     flood("CONTINUATION", 16 * MEBIBYTE, |address, over| {
         let mut raw = Raw::connect(address);
         raw.write(&frame(HEADERS, END_STREAM, 1, &post("wrong", &[])));
-        // Small ones, and large ones that would be the largest list allowed many times over.
-        let small = batch(|| frame(CONTINUATION, 0, 1, &[]));
-        let large = frame(
-            CONTINUATION,
-            0,
-            1,
-            &post("wrong", &[("x-long", &"x".repeat(9000))])[2..],
-        );
-        pour(&mut raw, over, || [&small[..], &large].concat());
+        pour(&mut raw, over, repeat(&piece));
     });
+}
+
+/// Requests that are taken back as soon as they were made.
+fn resets() -> Vec<Vec<u8>> {
+    let block = post("wrong", &[]);
+    pieces(|id| {
+        let head = frame(HEADERS, END_HEADERS, id, &block);
+        [head, frame(RST_STREAM, 0, id, &[0, 0, 0, 8])].concat()
+    })
 }
 
 #[test]
 fn streams_that_are_reset_at_once() {
+    let pieces = resets();
     flood("rapid reset", 16 * MEBIBYTE, |address, over| {
-        let mut raw = Raw::connect(address);
-        let (block, mut streams) = (post("wrong", &[]), streams());
-        pour(&mut raw, over, || {
-            batch(|| {
-                let id = streams.next().unwrap();
-                let head = frame(HEADERS, END_HEADERS, id, &block);
-                [head, frame(RST_STREAM, 0, id, &[0, 0, 0, 8])].concat()
-            })
-        });
+        pour(&mut Raw::connect(address), over, &pieces);
     });
 }
 
@@ -127,60 +140,53 @@ fn streams_that_gatepost_is_made_to_reset() {
         |id| frame(DATA, END_STREAM, id, b"more than was announced"),
     ];
     for breach in breaches {
+        let block = post(SECRET, &[("content-length", "5")]);
+        let pieces = pieces(|id| [frame(HEADERS, END_HEADERS, id, &block), breach(id)].concat());
         flood("MadeYouReset", 16 * MEBIBYTE, |address, over| {
-            let mut raw = Raw::connect(address);
-            let (block, mut streams) = (post(SECRET, &[("content-length", "5")]), streams());
-            pour(&mut raw, over, || {
-                batch(|| {
-                    let id = streams.next().unwrap();
-                    [frame(HEADERS, END_HEADERS, id, &block), breach(id)].concat()
-                })
-            });
+            pour(&mut Raw::connect(address), over, &pieces);
         });
     }
 }
 
 #[test]
 fn small_header_blocks_that_unpack_to_large_lists() {
+    // A literal with indexing, then references to it: 16 KiB are 60 MiB unpacked.
+    let mut block = post("wrong", &[]);
+    block.push(0x40);
+    length(&mut block, 6, 0x7f, 0);
+    block.extend_from_slice(b"x-bomb");
+    length(&mut block, 4000, 0x7f, 0);
+    block.extend_from_slice(&[b'x'; 4000]);
+    block.resize(16_000, 0xbe);
+    let ended = END_HEADERS | END_STREAM;
+    let bombs: Vec<_> = streams()
+        .take(1000)
+        .map(|id| frame(HEADERS, ended, id, &block))
+        .collect();
     flood("HPACK bomb", 16 * MEBIBYTE, |address, over| {
-        let mut raw = Raw::connect(address);
-        // A literal with indexing, then references to it: 16 KiB are 60 MiB unpacked.
-        let mut block = post("wrong", &[]);
-        block.push(0x40);
-        length(&mut block, 6, 0x7f, 0);
-        block.extend_from_slice(b"x-bomb");
-        length(&mut block, 4000, 0x7f, 0);
-        block.extend_from_slice(&[b'x'; 4000]);
-        block.resize(16_000, 0xbe);
-        let mut streams = streams();
-        pour(&mut raw, over, || {
-            let id = streams.next().unwrap();
-            frame(HEADERS, END_HEADERS | END_STREAM, id, &block)
-        });
+        pour(&mut Raw::connect(address), over, &bombs);
     });
 }
 
 #[test]
 fn frames_that_want_an_answer_each() {
+    let pings = batch(|| frame(PING, 0, 0, b"floods!!"));
     flood("PING", 16 * MEBIBYTE, |address, over| {
-        let mut raw = Raw::connect(address);
-        let pings = batch(|| frame(PING, 0, 0, b"floods!!"));
-        pour(&mut raw, over, || pings.clone());
+        pour(&mut Raw::connect(address), over, repeat(&pings));
     });
+    let settings = batch(|| frame(SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 100]));
     flood("SETTINGS", 16 * MEBIBYTE, |address, over| {
-        let mut raw = Raw::connect(address);
-        let settings = batch(|| frame(SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 100]));
-        pour(&mut raw, over, || settings.clone());
+        pour(&mut Raw::connect(address), over, repeat(&settings));
     });
 }
 
 #[test]
 fn empty_pieces_of_a_body() {
+    let data = batch(|| frame(DATA, 0, 1, &[]));
     flood("empty DATA", 16 * MEBIBYTE, |address, over| {
         let mut raw = Raw::connect(address);
         raw.write(&frame(HEADERS, END_HEADERS, 1, &post(SECRET, &[])));
-        let data = batch(|| frame(DATA, 0, 1, &[]));
-        pour(&mut raw, over, || data.clone());
+        pour(&mut raw, over, repeat(&data));
     });
 }
 
@@ -200,12 +206,10 @@ fn answers_that_are_never_read() {
 
 #[test]
 fn more_streams_than_are_allowed() {
+    let block = post(SECRET, &[]);
+    let pieces = pieces(|id| frame(HEADERS, END_HEADERS, id, &block));
     flood("streams", 32 * MEBIBYTE, |address, over| {
-        let mut raw = Raw::connect(address);
-        let (block, mut streams) = (post(SECRET, &[]), streams());
-        pour(&mut raw, over, || {
-            batch(|| frame(HEADERS, END_HEADERS, streams.next().unwrap(), &block))
-        });
+        pour(&mut Raw::connect(address), over, &pieces);
     });
 }
 
@@ -224,19 +228,8 @@ fn a_flood_ends_its_connection_and_a_request_does_not() {
     );
     assert_eq!(app.received(1).body, b"valid");
     let mut raw = Raw::connect(gate.address);
-    let (block, mut streams) = (post("wrong", &[]), streams());
-    let mut taken = 0;
-    while taken < 100_000 {
-        let piece = batch(|| {
-            let id = streams.next().unwrap();
-            let head = frame(HEADERS, END_HEADERS, id, &block);
-            [head, frame(RST_STREAM, 0, id, &[0, 0, 0, 8])].concat()
-        });
-        if !raw.write(&piece) {
-            break;
-        }
-        taken += 64;
-    }
+    let pieces = resets();
+    let taken = 64 * pieces.iter().take_while(|piece| raw.write(piece)).count();
     let (_, end) = raw.read_for(Duration::from_millis(500));
     eprintln!("flood: rapid reset is ended after at most {taken} streams: {end:?}");
     assert!(matches!(end, End::Closed(_)), "{end:?}");

@@ -108,6 +108,18 @@ impl Raw {
         self.stream.write_all(bytes).is_ok()
     }
 
+    /// How many streams gatepost lets it open, which it says first.
+    pub fn streams(&mut self) -> u32 {
+        let mut head = [0; 9];
+        self.stream.read_exact(&mut head).unwrap();
+        assert_eq!(head[3], SETTINGS);
+        let mut payload = vec![0; usize::from(head[2])];
+        self.stream.read_exact(&mut payload).unwrap();
+        let mut settings = payload.chunks(6);
+        let most = settings.find(|one| one[..2] == [0, 3]).unwrap();
+        u32::from_be_bytes(most[2..].try_into().unwrap())
+    }
+
     /// The frames that come within `time`: their kinds, and the code of the last GOAWAY.
     pub fn read_for(&mut self, time: Duration) -> (Vec<u8>, End) {
         self.stream.set_read_timeout(Some(time)).unwrap();

@@ -15,6 +15,7 @@ mod proxy_protocol;
 mod reload;
 mod slow;
 mod stalled;
+mod streams;
 mod systemd;
 
 use std::io::{Read as _, Write as _};
