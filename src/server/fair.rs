@@ -53,6 +53,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Fair<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // TLS may have something at hand, and would not look whether the turn is over.
+        let unit = ready!(poll_proceed(context));
         let dense = self.begun.0.load(Ordering::Relaxed).saturating_mul(DENSE) >= self.last;
         let (read, turn) = if dense {
             let mut little = [0; LITTLE];
@@ -68,6 +70,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Fair<S> {
         };
         self.begun.0.store(0, Ordering::Relaxed);
         self.last = read;
+        unit.made_progress();
         for _ in 0..read.saturating_mul(UNITS) / turn.max(1) {
             match poll_proceed(context) {
                 Poll::Ready(spent) => spent.made_progress(),
@@ -114,12 +117,26 @@ mod tests {
 
     use super::*;
 
+    /// Never lets a reader wait.
+    struct Endless;
+
+    impl AsyncRead for Endless {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _context: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            buffer.put_slice(&[0; 8192][..buffer.remaining()]);
+            Poll::Ready(Ok(()))
+        }
+    }
+
     /// The most bytes that are read in one turn, when with each read so many requests begin.
     async fn longest_turn(requests: impl Fn(usize) -> usize + Send + 'static) -> usize {
         let read = Arc::new(AtomicUsize::new(0));
         let reading = tokio::spawn({
             let (read, begun) = (read.clone(), Begun::default());
-            let mut stream = Fair::new(tokio::io::repeat(0), begun.clone());
+            let mut stream = Fair::new(Endless, begun.clone());
             async move {
                 let (mut buffer, mut total) = ([0; 8192], 0);
                 while total < 1 << 20 {
