@@ -66,7 +66,7 @@ mod tests {
             "proven.toml",
             "Prove",
             "../prove",
-            "x",
+            "no",
         ] {
             assert!(file(wrong).is_none(), "{wrong}");
         }
