@@ -49,11 +49,11 @@ impl Budget {
         reserved.grow_to(amount).then_some(reserved)
     }
 
-    /// Takes a part of what is left, `most` at most; nothing when little is left. Whoever comes later
+    /// Takes a part of what is left, `most` at most; nothing when nothing is left. Whoever comes later
     /// finds something, too.
     pub fn share(&self, part: usize, most: usize) -> Reserved {
         let left = self.limit.saturating_sub(self.used());
-        let amount = left.checked_div(part).unwrap_or(left).min(most);
+        let amount = left.div_ceil(part.max(1)).min(most);
         self.reserve(amount).unwrap_or_else(|| self.empty())
     }
 
@@ -106,9 +106,9 @@ mod tests {
         let budget = Budget::new(100);
         let shares: Vec<_> = (0..40).map(|_| budget.share(8, 10)).collect();
         let amounts: Vec<_> = shares.iter().map(Reserved::amount).collect();
-        assert_eq!(amounts[..6], [10, 10, 10, 8, 7, 6]);
+        assert_eq!(amounts[..6], [10, 10, 10, 9, 8, 7]);
         assert!(amounts.is_sorted_by(|one, next| one >= next));
-        assert_eq!((budget.used(), amounts[39]), (93, 0));
+        assert_eq!((budget.used(), amounts[39]), (100, 0));
         drop(shares);
         assert_eq!(budget.share(8, 10).amount(), 10);
         assert_eq!(budget.with_limit(0).share(8, 10).amount(), 0);

@@ -16,8 +16,8 @@ const TURN: usize = 16 * 1024;
 /// Bytes of a request below which it is its requests, not its bytes, that a connection keeps the
 /// core busy with.
 const DENSE: usize = 512;
-/// With so many bytes of such requests a turn ends as well, or with all that there was room for: what
-/// has begun is served first.
+/// With so many bytes a turn ends where requests are so dense, or with all that there was room for:
+/// what has begun is served first. So it is until a whole turn's bytes were otherwise.
 const LITTLE: usize = 1024;
 /// Units of a turn in the runtime.
 const UNITS: usize = 128;
@@ -28,9 +28,11 @@ pub(super) struct Fair<S> {
     begun: Begun,
     /// Bytes that were read last.
     last: usize,
+    /// Bytes since requests were dense.
+    sparse: usize,
 }
 
-/// Requests that began with what was read last.
+/// Requests that began since something was read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Begun(Arc<AtomicUsize>);
 
@@ -43,7 +45,44 @@ impl Begun {
 
 impl<S> Fair<S> {
     pub(super) fn new(io: S, begun: Begun) -> Self {
-        Self { io, begun, last: 0 }
+        Self {
+            io,
+            begun,
+            last: 0,
+            sparse: 0,
+        }
+    }
+
+    /// Whether many requests came with little lately.
+    fn is_dense(&mut self) -> bool {
+        let begun = self.begun.0.swap(0, Ordering::Relaxed);
+        let last = std::mem::take(&mut self.last);
+        if begun.saturating_mul(DENSE) > last {
+            self.sparse = 0;
+        } else {
+            self.sparse = self.sparse.saturating_add(last);
+        }
+        self.sparse < TURN
+    }
+}
+
+/// Makes the turn of this task so many units shorter, but for the last: what is to be sent is sent
+/// before more is read.
+fn spend(context: &mut Context<'_>, units: usize) {
+    let mut last = None;
+    for _ in 0..units {
+        match poll_proceed(context) {
+            Poll::Ready(unit) => {
+                if let Some(before) = last.replace(unit) {
+                    before.made_progress();
+                }
+            }
+            // Dropped, the last one comes back.
+            Poll::Pending => return,
+        }
+    }
+    if let Some(last) = last {
+        last.made_progress();
     }
 }
 
@@ -53,10 +92,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Fair<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // TLS may have something at hand, and would not look whether the turn is over.
+        // Asked here, as TLS may have something at hand and would not ask. The second unit is that of
+        // a write.
         let unit = ready!(poll_proceed(context));
-        let dense = self.begun.0.load(Ordering::Relaxed).saturating_mul(DENSE) >= self.last;
-        let (read, turn) = if dense {
+        drop(ready!(poll_proceed(context)));
+        let (read, turn) = if self.is_dense() {
             let mut little = [0; LITTLE];
             let room = little.get_mut(..buffer.remaining().min(LITTLE));
             let mut little = ReadBuf::new(room.unwrap_or_default());
@@ -68,15 +108,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Fair<S> {
             ready!(Pin::new(&mut self.io).poll_read(context, buffer))?;
             (buffer.filled().len().saturating_sub(before), TURN)
         };
-        self.begun.0.store(0, Ordering::Relaxed);
-        self.last = read;
         unit.made_progress();
-        for _ in 0..read.saturating_mul(UNITS) / turn.max(1) {
-            match poll_proceed(context) {
-                Poll::Ready(spent) => spent.made_progress(),
-                Poll::Pending => break,
-            }
-        }
+        self.last = read;
+        spend(context, read.saturating_mul(UNITS) / turn.max(1));
         Poll::Ready(Ok(()))
     }
 }
@@ -165,6 +199,26 @@ mod tests {
     #[tokio::test]
     async fn a_turn_ends_sooner_where_many_requests_begin() {
         assert_eq!(longest_turn(|length| length.div_ceil(100)).await, LITTLE);
-        assert_eq!(longest_turn(|length| length / DENSE).await, LITTLE);
+        assert_eq!(longest_turn(|length| length.div_ceil(400)).await, LITTLE);
+    }
+
+    /// Else nothing would be answered before everything is read.
+    #[tokio::test]
+    async fn at_the_end_of_a_turn_something_can_be_written() {
+        let mut stream = Fair::new(Endless, Begun::default());
+        let unit = std::future::poll_fn(move |context| {
+            let mut buffer = [0; 8192];
+            let mut turn = 0;
+            loop {
+                let mut room = ReadBuf::new(&mut buffer);
+                match Pin::new(&mut stream).poll_read(context, &mut room) {
+                    Poll::Ready(_) => turn += room.filled().len(),
+                    Poll::Pending => break,
+                }
+            }
+            assert!((1..=TURN).contains(&turn), "{turn}");
+            Poll::Ready(poll_proceed(context).is_ready())
+        });
+        assert!(tokio::spawn(unit).await.unwrap());
     }
 }

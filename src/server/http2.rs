@@ -23,8 +23,9 @@ const STREAMS: usize = 100;
 /// an answer that nobody reads keeps 5 KB, and a hundred of them on each of ten thousand connections
 /// would be more than any container has.
 const TOGETHER: usize = 4;
-/// Of those that are left a new connection is given an eighth.
-const PART: usize = 8;
+/// Of those that are left a new connection is given such a part: by the defaults a hundred for each
+/// of the first twenty, fewer than ten from the sixtieth on.
+const PART: usize = 16;
 /// Bytes one HTTP/2 stream, and one connection, may send unread.
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
