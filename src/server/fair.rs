@@ -17,8 +17,10 @@ const TURN: usize = 16 * 1024;
 /// core busy with.
 const DENSE: usize = 512;
 /// With so many bytes a turn ends where requests are so dense, or with all that there was room for:
-/// what has begun is served first. So it is until a whole turn's bytes were otherwise.
-const LITTLE: usize = 1024;
+/// what has begun is served first. So it is until a whole turn's bytes were otherwise. With fewer the
+/// library would not notice who resets what it has just begun: it counts streams that are reset before
+/// they are served, and ends the connection of whoever has more than 20 of them.
+const LITTLE: usize = 4096;
 /// Units of a turn in the runtime.
 const UNITS: usize = 128;
 
