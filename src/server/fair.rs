@@ -21,7 +21,7 @@ const DENSE: usize = 512;
 /// library would not notice who resets what it has just begun: it counts streams that are reset before
 /// they are served, and ends the connection of whoever has more than 20 of them.
 const LITTLE: usize = 4096;
-/// Units of a turn in the runtime.
+/// Units of a turn in the runtime, which does not tell.
 const UNITS: usize = 128;
 
 /// A stream whose reader gives others their turn by what it has read.
