@@ -55,6 +55,15 @@ pub fn run(
     origin: &Origin,
     control: Control,
 ) -> io::Result<()> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    // Before anybody can connect: a signal that comes earlier kills. And before there are workers: a
+    // signal that one of their runtimes notices before somebody listens to it is lost.
+    let signals = {
+        let _entered = runtime.enter();
+        Signals::new()?
+    };
     let log = control
         .log
         .unwrap_or_else(|| Log::new(config.log.format, config.log.level));
@@ -89,14 +98,6 @@ pub fn run(
         .into_iter()
         .map(|listener| spawn(shared.clone(), listener))
         .collect::<io::Result<Vec<_>>>()?;
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    // Before anybody hears that it listens: a signal that comes earlier would kill.
-    let signals = {
-        let _entered = runtime.enter();
-        Signals::new()?
-    };
     telemetry.log.write(Level::Info, "listening", |line| {
         line.field(name!("listen"), &bound.to_string());
         for (desk, _, bound) in &side {

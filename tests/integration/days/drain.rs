@@ -1,7 +1,9 @@
 //! SIGTERM: whatever was sent is answered, then the process ends.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -157,6 +159,51 @@ fn while_it_stops_health_answers_and_new_connections_end() {
     );
     assert!(held.answer().is_none());
     assert_eq!(idle.stream.read(&mut [0; 1]).unwrap_or(0), 0);
+}
+
+/// Whoever can connect is answered, however far the start is.
+#[test]
+fn a_stop_amid_the_start_is_a_stop() {
+    let app = Upstream::recording();
+    for _ in 0..20 {
+        let setup = setup(&app, "");
+        let path = setup.folder.path().join("in.sock");
+        let setup = setup.listen(&format!("unix:{}", path.display()));
+        let mut gate = setup
+            .command(&["run"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // A process that only has to be told, as to start one takes longer than the start.
+        let mut stop = Command::new("sh")
+            .args(["-c", "read _; kill -TERM $0", &gate.id().to_string()])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let started = Instant::now();
+        let stream = loop {
+            if let Ok(stream) = UnixStream::connect(&path) {
+                break stream;
+            }
+            assert!(started.elapsed() < crate::harness::DEADLINE);
+        };
+        let mut client = Client::over(stream);
+        client.send(&good("early").to_bytes());
+        stop.stdin.take().unwrap().write_all(b"\n").unwrap();
+        stop.wait().unwrap();
+        let response = client.answer();
+        let status = loop {
+            if let Some(status) = gate.try_wait().unwrap() {
+                break status;
+            }
+            if started.elapsed() > crate::harness::DEADLINE {
+                gate.kill().unwrap();
+            }
+        };
+        assert!(status.success(), "{status}");
+        assert_eq!(response.expect("an answer").status, 200);
+    }
 }
 
 #[test]

@@ -49,6 +49,12 @@ impl Setup {
         self
     }
 
+    /// Listens there.
+    pub fn listen(mut self, place: &str) -> Self {
+        self.server = self.server.replace("127.0.0.1:0", place);
+        self
+    }
+
     /// More keys of `[server]`.
     pub fn server(mut self, toml: &str) -> Self {
         let _ = writeln!(self.server, "{toml}");
