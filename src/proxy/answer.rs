@@ -181,24 +181,31 @@ fn refusal(rejection: Rejection, version: Version, entry: &Entry<'_>) -> Respons
     }
     // In one piece: a flood of forgeries is the last thing to be generous with, and to format costs
     // as much as to look the refusal up.
-    let text = [
-        "{\"status\":",
-        status.as_str(),
-        ",\"title\":\"",
-        status.canonical_reason().unwrap_or("Refused"),
-        "\",\"request_id\":\"",
-        entry.request_id(),
-        "\"}",
-    ]
-    .concat();
+    let told = route.is_none_or(|route| route.reject_body);
+    let text = if told {
+        [
+            "{\"status\":",
+            status.as_str(),
+            ",\"title\":\"",
+            status.canonical_reason().unwrap_or("Refused"),
+            "\",\"request_id\":\"",
+            entry.request_id(),
+            "\"}",
+        ]
+        .concat()
+    } else {
+        String::new()
+    };
     let mut response = Response::new(ResponseBody::whole(text.into()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.reserve(MOST_HEADERS);
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/problem+json"),
-    );
+    if told {
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+    }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     match status {
         StatusCode::UNAUTHORIZED => {

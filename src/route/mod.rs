@@ -51,6 +51,8 @@ pub struct Route {
     pub reject_status: Option<StatusCode>,
     /// 200: every other 2xx of the app is answered as 200.
     pub success_status: Option<StatusCode>,
+    /// Whether a refusal has a body.
+    pub reject_body: bool,
     /// Largest body, in bytes.
     pub body_limit: usize,
     /// Most requests of this route at once.

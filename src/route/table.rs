@@ -261,6 +261,7 @@ mod tests {
                 handshakes: None,
                 reject_status: None,
                 success_status: None,
+                reject_body: true,
                 body_limit: 0,
                 in_flight: None,
                 rate: None,

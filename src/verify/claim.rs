@@ -101,12 +101,9 @@ impl Signature {
     ) -> Result<Claims, Rejection> {
         let mut gathered = Gathered::default();
         let mut present = false;
-        for place in &self.places {
-            let Some(value) = self.read(place, head, body)? else {
-                continue;
-            };
+        let mut add = |value: &[u8]| {
             present = true;
-            let text = std::str::from_utf8(&value).map_err(|_| Rejection::SignatureMalformed)?;
+            let text = std::str::from_utf8(value).map_err(|_| Rejection::SignatureMalformed)?;
             self.format.parse_each(text, |parsed| {
                 let claim = self.decode(parsed);
                 let foreign = claim
@@ -117,7 +114,14 @@ impl Signature {
                     return Ok(());
                 }
                 gathered.add(claim)
-            })?;
+            })
+        };
+        for place in &self.places {
+            if let (Place::Header(name), true) = (place, self.repeated) {
+                head.headers.get_all(name).try_for_each(&mut add)?;
+            } else if let Some(value) = self.read(place, head, body)? {
+                add(&value)?;
+            }
         }
         if !present {
             return Err(Rejection::SignatureMissing);

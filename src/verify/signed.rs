@@ -21,6 +21,8 @@ use crate::secret::Secret;
 pub struct Signature {
     /// Where signatures stand; those that are there count.
     pub places: Vec<Place>,
+    /// Whether a header among them may have several lines, as a list has (RFC 9110 §5.3).
+    pub repeated: bool,
     /// How they are written there.
     pub format: Format,
     /// How their bytes are written.

@@ -196,6 +196,11 @@ fn proved(step: &Table) -> Vec<Proved> {
                 proved.push(Proved::Sender);
             }
             covered(message, &mut proved);
+            let time = step.table("timestamp");
+            let inside = time.is_some_and(|time| time.get("json").or(time.get("form")).is_some());
+            if inside && proved.contains(&Proved::Body) {
+                proved.push(Proved::Time);
+            }
             proved
         }
     }

@@ -151,6 +151,7 @@ impl Compiler<'_> {
             handshakes,
             reject_status: status("reject_status"),
             success_status: status("success_status"),
+            reject_body: keys.flag("reject_body") != Some(false),
             body_limit: own_limits
                 .and_then(|table| table.size("body"))
                 .unwrap_or(limits.body),

@@ -9,7 +9,7 @@ use crate::config::tree::{Node, Table};
 use crate::verify::algorithm::{Algorithm, Salt, SignatureFormat};
 use crate::verify::format::{Field, Format, MAX_SIGNATURES};
 use crate::verify::signed::{MacKey, Prover, Signature};
-use crate::verify::template::{Template, TemplateError};
+use crate::verify::template::{Cover, Template, TemplateError};
 use crate::verify::{Encoding, Freshness, Hash, Place, Ring, Step, Unit};
 
 /// How old a signed timestamp may be where nothing else is said: what Standard Webhooks, Stripe
@@ -170,6 +170,7 @@ impl Compiler<'_> {
         Some(Compiled {
             step: Step::Signature(Box::new(Signature {
                 places: places?,
+                repeated: table.flag("repeated") == Some(true),
                 format,
                 encoding: encoding(table),
                 message,
@@ -385,7 +386,8 @@ impl Compiler<'_> {
             Some("rfc3339") => Unit::Rfc3339,
             _ => Unit::Seconds,
         };
-        if !message.has_timestamp() {
+        let signed = place.as_ref().is_some_and(|place| signs(message, place));
+        if !signed && !message.has_timestamp() {
             self.problems.warning(
                 table.get("message").map_or(table.span, |node| node.span),
                 "the timestamp is checked but not signed, so whoever replays a request can renew it",
@@ -421,5 +423,14 @@ impl Compiler<'_> {
                 );
             }
         }
+    }
+}
+
+/// Whether what stands there is part of what is signed.
+fn signs(message: &Template, place: &Place) -> bool {
+    match place {
+        Place::Body | Place::Form(_) | Place::Json(_) => message.cover() == Cover::Whole,
+        Place::Header(name) => message.headers().any(|signed| signed == name),
+        Place::Query(name) => message.covers_query(name),
     }
 }

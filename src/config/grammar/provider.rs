@@ -51,6 +51,12 @@ macro_rules! provider_keys {
                 "",
                 "The status sent when the app answers another 2xx.",
             ),
+            key(
+                "reject_body",
+                Kind::Flag,
+                "true",
+                "Whether a refusal has a body; its reason is in the log either way.",
+            ),
             $($more,)*
         ]
     };

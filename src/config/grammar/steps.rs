@@ -137,8 +137,8 @@ static DIGEST: Section = Section {
     name: "digest",
     doc: "A hash of the message. Without {secret} in `message` anyone can compute it.",
     keys: &[
-        SCHEME, MAC_HASH, HEADERS, QUERY, JSON, FORM, FOR_EACH, FORMAT, GROUPS, ENCODING, KEY_ID,
-        MESSAGE, TIME, TOLERANCE, SECRET,
+        SCHEME, MAC_HASH, HEADERS, QUERY, JSON, FORM, FOR_EACH, FORMAT, GROUPS, REPEATED, ENCODING,
+        KEY_ID, MESSAGE, TIME, TOLERANCE, SECRET,
     ],
     choice: PLACE,
 };
@@ -156,6 +156,7 @@ static HMAC: Section = Section {
         FOR_EACH,
         FORMAT,
         GROUPS,
+        REPEATED,
         ENCODING,
         KEY_ID,
         MESSAGE,
@@ -219,8 +220,8 @@ static JWT: Section = Section {
         key(
             "required_claims",
             Kind::OpenList(&Kind::Text),
-            "",
-            "Claims that must be there.",
+            r#"["exp"]"#,
+            "Claims that must be there. An expiry is checked wherever there is one.",
         ),
         key(
             "leeway",
@@ -345,6 +346,7 @@ static SIGNATURE: Section = Section {
         FOR_EACH,
         FORMAT,
         GROUPS,
+        REPEATED,
         ENCODING,
         KEY_ID,
         MESSAGE,
@@ -437,6 +439,12 @@ const GROUPS: Key = key(
     Kind::Text,
     "",
     "The character between several values in one place, each written as `format` says.",
+);
+const REPEATED: Key = key(
+    "repeated",
+    Kind::Flag,
+    "false",
+    "Whether the header may come several times: any of the signatures may match.",
 );
 const KEY_ID: Key = key(
     "key_id",

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::verify::algorithm::{Algorithm, Salt, SignatureFormat};
 use crate::verify::{Encoding, Hash, Mac};
 
 const NOW: i64 = 1_700_000_000;
@@ -263,4 +264,160 @@ fn weak_things_are_said() {
         let text = said(&format!("secret = {{ inline = '{SECRET}' }}\n{keys}"));
         assert!(text.contains(words), "{keys}\n{text}");
     }
+}
+
+#[test]
+fn what_was_signed_for_a_stranger_cannot_be_read_as_ones_own() {
+    // Amazon signs for all its customers with one key, and joins the values with line breaks: only the
+    // message may have some. A stranger's message is taken apart otherwise, with the same bytes signed.
+    let key = crate::sign::PrivateKey::generate_rsa().unwrap();
+    let pem = key.public_pem().unwrap();
+    let plan = plan(&format!(
+        "provider = 'aws_sns'\nconfig = {{ topic_arn = 'mine' }}\npublic_key = {{ inline = '''{pem}''' }}"
+    ));
+    let delivery = |values: &[(&str, &str)], topic: &str| {
+        let text: String = [
+            "Message",
+            "MessageId",
+            "Subject",
+            "SubscribeURL",
+            "Timestamp",
+        ]
+        .into_iter()
+        .chain(["Token", "TopicArn", "Type"])
+        .filter_map(|name| {
+            let value = values.iter().find(|(known, _)| *known == name);
+            let value = value
+                .map(|(_, value)| *value)
+                .or((name == "TopicArn").then_some(topic));
+            Some(format!("{name}\n{}\n", value?))
+        })
+        .collect();
+        let algorithm = Algorithm::RsaPkcs1(Hash::Sha256);
+        let signature = key.sign(
+            algorithm,
+            Salt::Digest,
+            SignatureFormat::Der,
+            text.as_bytes(),
+        );
+        let signature = signature.unwrap();
+        (text, Encoding::Base64.encode(&signature))
+    };
+    let body = |values: &[(&str, &str)], signature: &str| {
+        let mut object: serde_json::Map<String, serde_json::Value> = values
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).into()))
+            .collect();
+        object.insert("Signature".into(), signature.into());
+        serde_json::Value::Object(object).to_string()
+    };
+    let usual = [
+        ("Message", "a\nb"),
+        ("MessageId", "1"),
+        ("Timestamp", "T"),
+        ("Type", "Notification"),
+    ];
+    let (_, signature) = delivery(&usual, "mine");
+    assert_eq!(
+        verdict(&plan, &post(&[], &body(&usual, &signature)), NOW),
+        Ok(())
+    );
+
+    // What the stranger publishes on a topic of their own.
+    let message = "pay\nMessageId\n2\nTimestamp\nT\nTopicArn\nmine\nType\nNotification";
+    let theirs = [
+        ("Message", message),
+        ("MessageId", "3"),
+        ("Timestamp", "T"),
+        ("Type", "Notification"),
+    ];
+    let (text, signature) = delivery(&theirs, "theirs");
+    let tail = "Notification\nMessageId\n3\nTimestamp\nT\nTopicArn\ntheirs\nType\nNotification";
+    let forged = [
+        ("Message", "pay"),
+        ("MessageId", "2"),
+        ("Timestamp", "T"),
+        ("Type", tail),
+    ];
+    assert_eq!(text, delivery(&forged, "mine").0, "the same bytes");
+    assert_eq!(
+        verdict(&plan, &post(&[], &body(&forged, &signature)), NOW),
+        Err(Rejection::SignatureMalformed)
+    );
+}
+
+#[test]
+fn a_time_within_what_is_signed_is_signed() {
+    let warning = "the timestamp is checked but not signed";
+    for (step, warned) in [
+        ("timestamp = { json = '/time' }", false),
+        (
+            "timestamp = { header = 'X-Time' }, message = '{header:X-Time}.{body}'",
+            false,
+        ),
+        (
+            "timestamp = { query = 'time' }, message = '{query:time}.{body}'",
+            false,
+        ),
+        (
+            "timestamp = { json = '/time' }, message = '{json:/id}'",
+            true,
+        ),
+        (
+            "timestamp = { header = 'X-Time' }, message = '{header:X-Other}.{body}'",
+            true,
+        ),
+        ("timestamp = { query = 'time' }", true),
+    ] {
+        let text = said(&format!(
+            "secret = {{ inline = '{SECRET}' }}\nverify = [{{ scheme = 'hmac', header = 'X-A', {step} }}]"
+        ));
+        assert_eq!(text.contains(warning), warned, "{step}\n{text}");
+    }
+}
+
+#[test]
+fn signatures_in_several_lines() {
+    let twice = |values: &[&str]| {
+        let mut delivery = post(&[], "{}");
+        for value in values {
+            let value = HeaderValue::from_str(value).unwrap();
+            delivery.headers.append("x-a", value);
+        }
+        delivery
+    };
+    let right = mac("{}");
+    let wrong = "00".repeat(32);
+    let several = hmac("header = 'X-A', format = '{signature},', repeated = true");
+    let joined = format!("{wrong},{right}");
+    for values in [
+        &[&*right][..],
+        &[&wrong, &right],
+        &[&right, &wrong],
+        &[&joined],
+        &["?", &joined, ""],
+    ] {
+        assert_eq!(verdict(&several, &twice(values), NOW), Ok(()), "{values:?}");
+    }
+    let many = vec![&*wrong; 16];
+    for (values, reason) in [
+        (&[][..], Rejection::SignatureMissing),
+        (&[&*wrong, &wrong][..], Rejection::SignatureMismatch),
+        (&["?", ""], Rejection::SignatureMalformed),
+        (
+            &[&many[..], &[&right]].concat(),
+            Rejection::SignatureMalformed,
+        ),
+    ] {
+        assert_eq!(
+            verdict(&several, &twice(values), NOW),
+            Err(reason),
+            "{values:?}"
+        );
+    }
+    let one = hmac("header = 'X-A', format = '{signature},'");
+    assert_eq!(
+        verdict(&one, &twice(&[&right, &right]), NOW),
+        Err(Rejection::CredentialRepeated)
+    );
 }

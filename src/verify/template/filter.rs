@@ -2,6 +2,7 @@
 
 use md5::{Digest as _, Md5};
 
+use crate::rejection::Rejection;
 use crate::verify::{Encoding, Hash};
 
 #[derive(Debug, Clone, Copy)]
@@ -10,6 +11,9 @@ pub(super) enum Filter {
     Crc32,
     Encode(Encoding),
     Hash(Hash),
+    /// Refuses what is more than one line. Between values that are joined by line breaks, one with a
+    /// line break of its own could pass for several: what was signed as one event is read as another.
+    Line,
     Lower,
     /// MD5 (RFC 1321): two texts with the same hash can be made.
     Md5,
@@ -20,7 +24,7 @@ pub(super) enum Filter {
 }
 
 /// For messages about mistakes.
-pub(super) const NAMES: &str = "sha1, sha256, sha384, sha512, md5, crc32, hex, base64, base64url, lower, upper, trim and no_query";
+pub(super) const NAMES: &str = "sha1, sha256, sha384, sha512, md5, crc32, hex, base64, base64url, line, lower, upper, trim and no_query";
 
 impl Filter {
     pub(super) fn named(name: &str) -> Option<Self> {
@@ -29,6 +33,7 @@ impl Filter {
             "base64url" => Self::Encode(Encoding::Base64Url),
             "crc32" => Self::Crc32,
             "hex" => Self::Encode(Encoding::Hex),
+            "line" => Self::Line,
             "lower" => Self::Lower,
             "md5" => Self::Md5,
             "no_query" => Self::NoQuery,
@@ -42,11 +47,18 @@ impl Filter {
         })
     }
 
-    pub(super) fn apply(self, value: Vec<u8>) -> Vec<u8> {
-        match self {
+    /// # Errors
+    ///
+    /// `SignatureMalformed` for a value that is not what the filter asks for.
+    pub(super) fn apply(self, value: Vec<u8>) -> Result<Vec<u8>, Rejection> {
+        Ok(match self {
             Self::Crc32 => crc32(&value).to_string().into_bytes(),
             Self::Encode(encoding) => encoding.encode(&value).into_bytes(),
             Self::Hash(hash) => hash.of(&value),
+            Self::Line if value.iter().any(u8::is_ascii_control) => {
+                return Err(Rejection::SignatureMalformed);
+            }
+            Self::Line => value,
             Self::Lower => value.to_ascii_lowercase(),
             Self::Md5 => Md5::digest(&value).to_vec(),
             Self::NoQuery => match value.iter().position(|byte| *byte == b'?') {
@@ -55,7 +67,7 @@ impl Filter {
             },
             Self::Trim => value.trim_ascii().to_vec(),
             Self::Upper => value.to_ascii_uppercase(),
-        }
+        })
     }
 
     /// Whether another value with the same result can be made.
@@ -104,7 +116,7 @@ mod tests {
 
     fn apply(name: &str, value: &str) -> String {
         let value = Filter::named(name).unwrap().apply(value.into());
-        String::from_utf8(value).unwrap()
+        String::from_utf8(value.unwrap()).unwrap()
     }
 
     /// The check value of the CRC catalogue, and RFC 1321 §A.5.
@@ -112,7 +124,7 @@ mod tests {
     fn checksums_have_their_published_values() {
         assert_eq!(apply("crc32", "123456789"), 0xCBF4_3926_u32.to_string());
         assert_eq!(apply("crc32", ""), "0");
-        let md5 = Filter::Md5.apply(b"message digest".to_vec());
+        let md5 = Filter::Md5.apply(b"message digest".to_vec()).unwrap();
         assert_eq!(
             Encoding::Hex.encode(&md5),
             "f96b697d7cb7938d525a2f31aaf161d0"
@@ -125,11 +137,20 @@ mod tests {
             ("no_query", "https://a/b?c?d", "https://a/b"),
             ("no_query", "https://a/b", "https://a/b"),
             ("no_query", "?", ""),
+            ("line", "a b é", "a b é"),
+            ("line", "", ""),
             ("trim", " a b\r\n", "a b"),
             ("lower", "AbÉ", "abÉ"),
             ("upper", "abé", "ABé"),
         ] {
             assert_eq!(apply(name, value), expected, "{name} {value}");
+        }
+    }
+    #[test]
+    fn what_is_no_line_is_refused() {
+        for value in ["a\nb", "a\n", "\r", "a\0", "\x7f"] {
+            let refused = Filter::Line.apply(value.into());
+            assert_eq!(refused, Err(Rejection::SignatureMalformed), "{value:?}");
         }
     }
 }

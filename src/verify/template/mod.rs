@@ -387,7 +387,7 @@ impl Piece {
             .variable
             .feed(material, &mut |bytes| value.extend_from_slice(bytes))?;
         for filter in &self.filters {
-            value = filter.apply(value);
+            value = filter.apply(value)?;
         }
         sink(&value);
         Ok(present)

@@ -176,6 +176,7 @@ fn public_key(
 fn step(prover: Prover, encoding: Encoding, format: &str, message: &str) -> Signature {
     Signature {
         places: vec![Place::Header(SIGNATURE)],
+        repeated: false,
         format: Format::compile(format).unwrap(),
         encoding,
         message: template(message),

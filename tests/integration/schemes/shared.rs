@@ -273,3 +273,18 @@ fn an_event_type_that_is_required_is_required() {
     }
     gate.refuses("unverified", &delivery("{}"), 401, "credential_missing");
 }
+
+#[test]
+fn a_provider_that_wants_no_body_gets_none() {
+    let app = Upstream::recording();
+    let step = "[{ scheme = \"bearer\" }]";
+    for (keys, told) in [("", true), ("reject_body = false", false)] {
+        let keys = format!("secret = {{ env = \"ACME_SECRET\" }}\n{keys}");
+        let gate = routed(&app, step, &keys).env("ACME_SECRET", SECRET).start();
+        let response = gate.send(&delivery(BODY));
+        assert_eq!(response.status, 401, "{keys}");
+        assert_eq!(!response.body.is_empty(), told, "{keys}");
+        assert_eq!(response.header("content-type").is_some(), told, "{keys}");
+        assert!(response.header("x-gatepost-request-id").is_some(), "{keys}");
+    }
+}
