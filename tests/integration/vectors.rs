@@ -29,8 +29,10 @@ struct Vector {
     method: String,
     target: String,
     headers: Vec<(String, Vec<u8>)>,
-    /// The headers that prove nothing.
+    /// The headers that prove nothing, and texts in others that do not.
     uncovered: BTreeSet<String>,
+    /// Texts of the body that are signed, where not all of it is.
+    signed: Vec<String>,
     body: Vec<u8>,
 }
 
@@ -62,6 +64,7 @@ fn vectors() -> Vec<Vector> {
                 .map(|(name, value)| (name.clone(), text(value).into_bytes()))
                 .collect(),
             uncovered: texts(&vector["uncovered"]).into_iter().collect(),
+            signed: vector.get("signed").map(texts).unwrap_or_default(),
             body: text(&vector["body"]).into_bytes(),
         })
         .collect()
@@ -142,11 +145,33 @@ impl Vector {
                 ));
             }
         }
+        let body = String::from_utf8_lossy(&self.body);
+        for text in &self.signed {
+            let starts = body.find(text).unwrap();
+            for at in starts..starts + text.len() {
+                all.push((
+                    format!("byte {at} of the body, in {text}"),
+                    self.changed(|it| it.body[at] ^= 1),
+                ));
+            }
+        }
         for (which, (name, value)) in self.headers.iter().enumerate() {
             if self.uncovered.contains(name) {
                 continue;
             }
+            let text = String::from_utf8_lossy(value);
+            let free: Vec<_> = self
+                .uncovered
+                .iter()
+                .filter_map(|free| Some((text.find(free)?, free.len())))
+                .collect();
             for at in 0..value.len() {
+                if free
+                    .iter()
+                    .any(|(from, long)| (*from..from + long).contains(&at))
+                {
+                    continue;
+                }
                 all.push((
                     format!("byte {at} of {name}"),
                     self.changed(|it| it.headers[which].1[at] ^= 1),
@@ -246,7 +271,13 @@ fn no_published_vector_is_accepted_with_another_key() {
     for vector in shipped() {
         let (before, rest) = vector.route.split_once("inline = \"").unwrap();
         let (key, after) = rest.split_once('"').unwrap();
-        let changed = (0..key.len()).map(|at| {
+        // Of a long key the beginning names its kind, where not every bit has a meaning.
+        let first = if before.contains("public_key") {
+            key.len() / 2
+        } else {
+            0
+        };
+        let changed = (first..key.len()).map(|at| {
             let mut bytes = key.as_bytes().to_vec();
             bytes[at] ^= 1;
             String::from_utf8(bytes).unwrap()

@@ -46,7 +46,9 @@ fn request(at: usize, case: &Value, other: &Value, sign: bool) -> Delivery {
     if !sign || rule.is_null() {
         return delivery;
     }
-    let time = if rule["rfc3339"].is_null() {
+    let time = if rule["ms"] == true {
+        (now() * 1000).to_string()
+    } else if rule["rfc3339"].is_null() {
         now().to_string()
     } else {
         jiff::Timestamp::from_second(now()).unwrap().to_string()
@@ -60,10 +62,14 @@ fn request(at: usize, case: &Value, other: &Value, sign: bool) -> Delivery {
     } else {
         ed25519().sign(message.as_bytes()).as_ref().to_vec()
     };
-    delivery.header(text("time"), time).header(
-        text("header"),
-        format!("{}{}", text("prefix"), hex(&signature)),
-    )
+    let written = if rule["base64"] == true {
+        base64(&signature)
+    } else {
+        hex(&signature)
+    };
+    delivery
+        .header(text("time"), time)
+        .header(text("header"), format!("{}{written}", text("prefix")))
 }
 
 /// `{hmac-sha256-hex:text}` and the other proofs filled in.
@@ -98,6 +104,7 @@ fn start(app: &Upstream, cases: &[Value]) -> Gatepost {
     let mut setup = Setup::new(app)
         .env("SECRET", SECRET)
         .env("TOKEN", TOKEN)
+        .env("HEX", "5ec2e7")
         // A handshake that signs refuses to share its secret with tokens.
         .env("OTHER", "another-secret-for-tokens")
         .env("PUBLIC", &hex(&ed25519_public()))
