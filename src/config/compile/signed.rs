@@ -288,7 +288,18 @@ impl Compiler<'_> {
     pub(super) fn message(&mut self, table: &Table, shared: &Shared<'_>) -> Option<Template> {
         match table.get("message") {
             None => Template::compile("{body}", &shared.constants).ok(),
-            Some(node) => self.template(node, shared),
+            Some(node) => {
+                let message = self.template(node, shared)?;
+                if message.mixes_lines() {
+                    self.problems.warning(
+                        node.span,
+                        "a value with a line break of its own could pass for several: what was signed as one event could be read as another",
+                        "joined by line breaks",
+                        "write `|line` in each of these values but one, as in {json:/id|line}",
+                    );
+                }
+                Some(message)
+            }
         }
     }
 

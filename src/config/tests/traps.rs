@@ -260,9 +260,30 @@ fn weak_things_are_said() {
             "verify = [{ scheme = 'hmac', header = 'X-A', message = '{json:/id}' }]",
             "the whole body is in no signature",
         ),
+        (
+            "verify = [{ scheme = 'hmac', header = 'X-A', message = \"{json:/a}\\n{json:/b}\" }]",
+            "could pass for several",
+        ),
+        (
+            "verify = [{ scheme = 'hmac', header = 'X-A', message = \"{query:a|lower}\\n{body}\" }]",
+            "could pass for several",
+        ),
     ] {
         let text = said(&format!("secret = {{ inline = '{SECRET}' }}\n{keys}"));
         assert!(text.contains(words), "{keys}\n{text}");
+    }
+    for message in [
+        "{json:/a|line}\\n{json:/b}",
+        "{json:/a}:{json:/b}",
+        "{json:/a|sha256|hex}\\n{header:x-a}\\n{path}\\n{body}",
+    ] {
+        let text = said(&format!(
+            "secret = {{ inline = '{SECRET}' }}\nverify = [{{ scheme = 'hmac', header = 'X-A', message = \"{message}\" }}]"
+        ));
+        assert!(
+            !text.contains("could pass for several"),
+            "{message}\n{text}"
+        );
     }
 }
 

@@ -70,6 +70,14 @@ impl Filter {
         })
     }
 
+    /// Whether nobody can choose what follows so that it has a line break.
+    pub(super) const fn is_line(self) -> bool {
+        match self {
+            Self::Crc32 | Self::Encode(_) | Self::Hash(_) | Self::Line | Self::Md5 => true,
+            Self::Lower | Self::NoQuery | Self::Trim | Self::Upper => false,
+        }
+    }
+
     /// Whether another value with the same result can be made.
     pub(super) const fn is_weak(self) -> bool {
         matches!(self, Self::Crc32 | Self::Md5)

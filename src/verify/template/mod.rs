@@ -140,6 +140,14 @@ impl Template {
         self.pieces().any(|piece| wanted(&piece.variable))
     }
 
+    /// Whether line breaks join values of which several may have line breaks of their own.
+    pub fn mixes_lines(&self) -> bool {
+        let open = self.pieces().filter(|piece| piece.may_break()).count();
+        open > 1
+            && self
+                .has(|variable| matches!(variable, Variable::Literal(text) if text.contains('\n')))
+    }
+
     /// How much of the body is part of what is signed.
     pub fn cover(&self) -> Cover {
         self.pieces().map(Piece::cover).max().unwrap_or(Cover::None)
@@ -391,6 +399,15 @@ impl Piece {
         }
         sink(&value);
         Ok(present)
+    }
+
+    /// Whether the sender of a request may put a line break into it.
+    fn may_break(&self) -> bool {
+        let free = matches!(
+            self.variable,
+            Variable::Body | Variable::Form(_) | Variable::Json(_) | Variable::Query(_)
+        );
+        free && !self.filters.iter().any(|filter| filter.is_line())
     }
 
     fn cover(&self) -> Cover {
