@@ -173,11 +173,11 @@ impl Compiler<'_> {
         Some((text?.to_owned(), Secret::new(bytes.to_vec())))
     }
 
-    /// How a route tells the copies of an event, and what tells an event from another; `None`
-    /// after an error.
+    /// How a route tells the copies of an event, and what tells an event from another, by its own
+    /// keys and those of its provider; `None` after an error.
     pub(super) fn copies(
         &mut self,
-        keys: &Table,
+        (own, keys): (&Table, &Table),
         event: &Described,
         mode: &Mode,
         host: Option<&str>,
@@ -191,7 +191,8 @@ impl Compiler<'_> {
             Some("acknowledge") => OnCopy::Acknowledge,
             Some("reject") => OnCopy::Reject,
             Some("off") => {
-                self.key_without_use(keys);
+                // A provider's key waits for a route that wants it.
+                self.key_without_use(own);
                 return Some((None, KeyRule::Nothing));
             }
             _ => OnCopy::Forward,
@@ -259,8 +260,8 @@ impl Compiler<'_> {
         (sources.len() == nodes.len()).then_some(sources)
     }
 
-    fn key_without_use(&mut self, keys: &Table) {
-        if let Some(entry) = keys.entry("duplicate_key") {
+    fn key_without_use(&mut self, own: &Table) {
+        if let Some(entry) = own.entry("duplicate_key") {
             self.problems.warning(
                 entry.name_span,
                 "with duplicates = \"off\", `duplicate_key` has no effect",

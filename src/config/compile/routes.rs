@@ -117,7 +117,7 @@ impl Compiler<'_> {
         let schema = schema?;
         let name = own.text("path")?.to_owned();
         let (mode_of, ..) = mode.as_ref()?;
-        let (copies, key) = self.copies(&keys, &event, mode_of, host.as_deref(), &name)?;
+        let (copies, key) = self.copies((own, &keys), &event, mode_of, host.as_deref(), &name)?;
         let (methods, (mode, strip, challenge, handshakes)) = (methods?, mode?);
         let status = |key: &str| {
             keys.integer(key)

@@ -33,6 +33,12 @@ macro_rules! provider_keys {
             ),
             key("event", Kind::Table(&EVENT), "", "Where the event is described."),
             key(
+                "duplicate_key",
+                FOUND,
+                "",
+                "What tells an event from its copies, all of it together, instead of type and id.",
+            ),
+            key(
                 "handshake",
                 Kind::OpenList(&Kind::Table(&HANDSHAKE)),
                 "",
@@ -108,12 +114,6 @@ pub static ROUTE: Section = section(
             Kind::OneOf(&["forward", "acknowledge", "reject", "off"]),
             "forward",
             "A copy of an event the app has taken: forward marks it, acknowledge answers 200, reject 409; off remembers nothing.",
-        ),
-        key(
-            "duplicate_key",
-            FOUND,
-            "",
-            "What tells an event from its copies, all of it together, instead of type and id.",
         ),
         key(
             "reject_status",

@@ -380,6 +380,31 @@ fn a_route_names_its_own_key_and_a_batch_is_known_by_all_its_ids() {
     gate.passes("a part of it", &signed("[{\"type\":\"t\",\"id\":\"1\"}]"));
 }
 
+/// Adyen names a payment that fails and then succeeds by one id: the second is no copy.
+#[test]
+fn a_provider_names_the_key_of_its_events() {
+    let app = Upstream::recording();
+    let toml = "[[route]]\npath = \"/adyen\"\nprovider = \"adyen\"\nduplicates = \"reject\"\n\
+                secret = { env = \"ADYEN\" }";
+    let gate = Setup::new(&app).env("ADYEN", "ab12").toml(toml).start();
+    let notice = |success: &str| {
+        let mac = crate::signing::hmac(
+            "sha256",
+            b"\xab\x12",
+            format!("8:::r:1:EUR:AUTHORISATION:{success}").as_bytes(),
+        );
+        let signature = crate::signing::base64(&mac);
+        Delivery::post("/adyen").body(format!(
+            "{{\"notificationItems\":[{{\"NotificationRequestItem\":{{\"pspReference\":\"8\",\"merchantReference\":\"r\",\
+             \"amount\":{{\"value\":1,\"currency\":\"EUR\"}},\"eventCode\":\"AUTHORISATION\",\"success\":\"{success}\",\
+             \"additionalData\":{{\"hmacSignature\":\"{signature}\"}}}}}}]}}"
+        ))
+    };
+    gate.passes("it fails", &notice("false"));
+    gate.passes("it succeeds", &notice("true"));
+    gate.refuses("that again", &notice("true"), 409, "duplicate");
+}
+
 #[test]
 fn a_reload_forgets_nothing_and_open_routes_remember_nothing() {
     let app = Upstream::recording();
