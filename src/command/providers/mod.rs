@@ -203,7 +203,7 @@ mod tests {
             ("proven", "api_key", "token"),
             ("prove", "jwt", "sender"),
             ("square", "hmac-sha256", "sender, body, URL"),
-            ("mailgun", "hmac-sha256", "sender, fields of the body"),
+            ("mailgun", "hmac-sha256", "sender, fields of the body, time"),
             ("jumio", "ip", "address"),
             ("idwise", "chosen by the customer", "what you choose"),
             ("recharge", "hmac-sha256 or digest-sha256", "sender, body"),

@@ -113,7 +113,7 @@ mod tests {
         let shipped: Vec<_> = names
             .filter_map(|name| Some((name, Schema::compile(catalogue::schema(name)?).unwrap())))
             .collect();
-        for name in ["authento", "idwise", "prelude", "prove", "proven"] {
+        for name in ["authento", "idwise", "paymob", "prelude", "prove", "proven"] {
             assert!(shipped.iter().any(|(known, _)| *known == name), "{name}");
         }
         shipped
@@ -125,6 +125,41 @@ mod tests {
             for (event, body) in samples(name) {
                 assert_eq!(schema.violation(body), None, "{name} {event}");
             }
+        }
+    }
+
+    /// Values that were signed for one transaction, written as another: they are joined without separators.
+    #[test]
+    fn what_a_payer_could_make_of_a_signed_transaction_is_refused() {
+        let schema = Schema::compile(catalogue::schema("paymob").unwrap()).unwrap();
+        let sample: Value = serde_json::from_slice(samples("paymob").first().unwrap().1).unwrap();
+        for (at, value) in [
+            ("/obj/success", serde_json::json!("true")),
+            ("/obj/success", serde_json::json!("")),
+            ("/obj/amount_cents", serde_json::json!("100000")),
+            ("/obj/amount_cents", serde_json::json!(-1)),
+            (
+                "/obj/created_at",
+                serde_json::json!("24-06-13T11:33:44.592345"),
+            ),
+            (
+                "/obj/created_at",
+                serde_json::json!("2024-06-13T11:33:44.592345EG"),
+            ),
+            ("/obj/currency", serde_json::json!("P")),
+            ("/obj/source_data/type", serde_json::json!("card1")),
+        ] {
+            let mut body = sample.clone();
+            *body.pointer_mut(at).unwrap() = value;
+            let body = body.to_string();
+            assert!(schema.violation(body.as_bytes()).is_some(), "{body}");
+        }
+        for (at, name) in [("/obj", "Success"), ("", "OBJ"), ("/obj/order", "\u{131}d")] {
+            let mut body = sample.clone();
+            let object = body.pointer_mut(at).unwrap().as_object_mut().unwrap();
+            object.insert(name.into(), true.into());
+            let body = body.to_string();
+            assert!(schema.violation(body.as_bytes()).is_some(), "{body}");
         }
     }
 

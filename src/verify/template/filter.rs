@@ -5,7 +5,7 @@ use md5::{Digest as _, Md5};
 use crate::rejection::Rejection;
 use crate::verify::{Encoding, Hash};
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Filter {
     /// CRC-32 (ISO 3309) in decimal: proves nothing about what it was computed from.
     Crc32,
@@ -19,15 +19,21 @@ pub(super) enum Filter {
     Md5,
     /// What stands before the first `?`.
     NoQuery,
+    /// Refuses what has one of these characters: as [`Line`](Self::Line), where others separate.
+    Not(String),
     Trim,
     Upper,
 }
 
 /// For messages about mistakes.
-pub(super) const NAMES: &str = "sha1, sha256, sha384, sha512, md5, crc32, hex, base64, base64url, line, lower, upper, trim and no_query";
+pub(super) const NAMES: &str = "sha1, sha256, sha384, sha512, md5, crc32, hex, base64, base64url, line, lower, upper, trim, no_query and not:xyz";
 
 impl Filter {
     pub(super) fn named(name: &str) -> Option<Self> {
+        if let Some(("not", characters)) = name.split_once(':') {
+            let sound = !characters.is_empty() && characters.is_ascii();
+            return sound.then(|| Self::Not(characters.to_owned()));
+        }
         Some(match name {
             "base64" => Self::Encode(Encoding::Base64),
             "base64url" => Self::Encode(Encoding::Base64Url),
@@ -50,15 +56,29 @@ impl Filter {
     /// # Errors
     ///
     /// `SignatureMalformed` for a value that is not what the filter asks for.
-    pub(super) fn apply(self, value: Vec<u8>) -> Result<Vec<u8>, Rejection> {
+    pub(super) fn apply(&self, value: Vec<u8>) -> Result<Vec<u8>, Rejection> {
+        let sound = match self {
+            Self::Line => !value.iter().any(u8::is_ascii_control),
+            Self::Not(characters) => !value
+                .iter()
+                .any(|byte| characters.as_bytes().contains(byte)),
+            Self::Crc32
+            | Self::Encode(_)
+            | Self::Hash(_)
+            | Self::Lower
+            | Self::Md5
+            | Self::NoQuery
+            | Self::Trim
+            | Self::Upper => true,
+        };
+        if !sound {
+            return Err(Rejection::SignatureMalformed);
+        }
         Ok(match self {
             Self::Crc32 => crc32(&value).to_string().into_bytes(),
             Self::Encode(encoding) => encoding.encode(&value).into_bytes(),
             Self::Hash(hash) => hash.of(&value),
-            Self::Line if value.iter().any(u8::is_ascii_control) => {
-                return Err(Rejection::SignatureMalformed);
-            }
-            Self::Line => value,
+            Self::Line | Self::Not(_) => value,
             Self::Lower => value.to_ascii_lowercase(),
             Self::Md5 => Md5::digest(&value).to_vec(),
             Self::NoQuery => match value.iter().position(|byte| *byte == b'?') {
@@ -71,15 +91,16 @@ impl Filter {
     }
 
     /// Whether nobody can choose what follows so that it has a line break.
-    pub(super) const fn is_line(self) -> bool {
+    pub(super) fn is_line(&self) -> bool {
         match self {
+            Self::Not(characters) => characters.contains('\n'),
             Self::Crc32 | Self::Encode(_) | Self::Hash(_) | Self::Line | Self::Md5 => true,
             Self::Lower | Self::NoQuery | Self::Trim | Self::Upper => false,
         }
     }
 
     /// Whether another value with the same result can be made.
-    pub(super) const fn is_weak(self) -> bool {
+    pub(super) const fn is_weak(&self) -> bool {
         matches!(self, Self::Crc32 | Self::Md5)
     }
 }
@@ -146,6 +167,7 @@ mod tests {
             ("no_query", "https://a/b", "https://a/b"),
             ("no_query", "?", ""),
             ("line", "a b é", "a b é"),
+            ("not:.:", "a b é", "a b é"),
             ("line", "", ""),
             ("trim", " a b\r\n", "a b"),
             ("lower", "AbÉ", "abÉ"),
@@ -160,5 +182,14 @@ mod tests {
             let refused = Filter::Line.apply(value.into());
             assert_eq!(refused, Err(Rejection::SignatureMalformed), "{value:?}");
         }
+        for (name, value) in [("not:.:", "a.b"), ("not:.:", ":"), ("not:,", "é,")] {
+            let refused = Filter::named(name).unwrap().apply(value.into());
+            assert_eq!(
+                refused,
+                Err(Rejection::SignatureMalformed),
+                "{name} {value}"
+            );
+        }
+        assert!(Filter::named("not:").is_none() && Filter::named("not:é").is_none());
     }
 }
