@@ -30,6 +30,38 @@ pub fn single<'a>(text: &'a [u8], name: &str) -> Result<Option<Cow<'a, str>>, Re
     }
 }
 
+/// Whether an app may find `name` in `text` where [`single`] does not look, or besides what it finds:
+/// PHP reads `.` and blanks as `_` and ends a name at `[`, others compare names without case.
+pub fn has_other_spelling(text: &[u8], name: &str) -> bool {
+    spellings(text, name).any(|exact| !exact)
+}
+
+/// Whether `name` stands in `text`, in whatever spelling.
+pub fn has(text: &[u8], name: &str) -> bool {
+    spellings(text, name).next().is_some()
+}
+
+/// Of each name that may be read as `name`, whether it is.
+fn spellings(text: &[u8], name: &str) -> impl Iterator<Item = bool> {
+    let wanted = folded(name.bytes().map(Some));
+    text.split(|b| *b == b'&').filter_map(move |pair| {
+        let half = pair.split(|b| *b == b'=').next()?;
+        let like = !pair.is_empty() && folded(unescape(half)) == wanted;
+        like.then(|| unescape(half).eq(name.bytes().map(Some)))
+    })
+}
+
+fn folded(name: impl Iterator<Item = Option<u8>>) -> Vec<u8> {
+    name.map(|byte| byte.unwrap_or(b'%'))
+        .skip_while(|byte| *byte == b' ')
+        .take_while(|byte| *byte != b'[')
+        .map(|byte| match byte {
+            b'.' | b' ' => b'_',
+            byte => byte.to_ascii_lowercase(),
+        })
+        .collect()
+}
+
 /// All names and values of `text`, decoded, in their order.
 ///
 /// `None` if there are more than `limit`, or one of them is a broken `%` escape or not UTF-8:
@@ -191,6 +223,26 @@ mod tests {
             assert_eq!(single(text.as_bytes(), "type"), Err(Repeated), "{text}");
         }
         assert!(single(b"type=a&x=1&x=2", "type").is_ok());
+    }
+
+    #[test]
+    fn what_some_app_reads_as_the_same_name_is_seen() {
+        for (text, name, found, other) in [
+            ("bt_payload=a", "bt_payload", true, false),
+            ("bt.payload=a", "bt_payload", true, true),
+            ("a=1&bt+payload[]=a", "bt_payload", true, true),
+            ("bt_payload=a&BT_PAYLOAD", "bt_payload", true, true),
+            ("%42t%5fpayload=a", "bt_payload", true, true),
+            ("%62t%5fpayload=a", "bt_payload", true, false),
+            ("+sig=a", "sig", true, true),
+            ("data_id=a", "data.id", true, true),
+            ("signature=a&si=g", "sig", false, false),
+            ("&&", "", false, false),
+        ] {
+            let text = text.as_bytes();
+            assert_eq!(has(text, name), found, "{name}");
+            assert_eq!(has_other_spelling(text, name), other, "{name}");
+        }
     }
 
     #[test]

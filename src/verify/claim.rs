@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use subtle::ConstantTimeEq as _;
 
 use super::format::{MAX_SIGNATURES, Parsed};
-use super::place::single_field;
+use super::place::form_field;
 use super::signed::Signature;
 use super::template::Cover;
 use super::{Body, Head, Moment, Place};
@@ -204,7 +204,7 @@ impl Signature {
             && self.message.cover() == Cover::Whole
         {
             let text = body.contiguous();
-            let value = single_field(&text, name)?;
+            let value = form_field(head, &text, name)?;
             return Ok(value.map(|value| Cow::Owned(value.into_owned())));
         }
         place.read(head, body)

@@ -63,9 +63,10 @@ impl Place {
             },
             Self::Form(_) if !form::is_declared(head.headers) => Ok(None),
             Self::Form(name) => match body.map(Body::contiguous) {
-                Some(Cow::Borrowed(bytes)) => single_field(bytes, name),
+                Some(Cow::Borrowed(bytes)) => form_field(head, bytes, name),
                 Some(Cow::Owned(bytes)) => {
-                    Ok(single_field(&bytes, name)?.map(|value| Cow::Owned(value.into_owned())))
+                    let value = form_field(head, &bytes, name)?;
+                    Ok(value.map(|value| Cow::Owned(value.into_owned())))
                 }
                 None => Ok(None),
             },
@@ -117,12 +118,36 @@ pub(super) fn single_header<'a>(
     Ok(first)
 }
 
+/// The one value of a form field, decoded.
+///
+/// # Errors
+///
+/// As [`single_field`], and when the query has such a field, too: some apps read that one.
+pub(super) fn form_field<'a>(
+    head: &Head<'_>,
+    text: &'a [u8],
+    name: &str,
+) -> Result<Option<Cow<'a, [u8]>>, Rejection> {
+    if head
+        .query
+        .is_some_and(|query| form::has(query.as_bytes(), name))
+    {
+        return Err(Rejection::CredentialRepeated);
+    }
+    single_field(text, name)
+}
+
 /// The one value of a query or form field, decoded.
+///
+/// # Errors
+///
+/// `CredentialRepeated` when it stands there twice, or in a spelling that some apps read as the same.
 pub(super) fn single_field<'a>(
     text: &'a [u8],
     name: &str,
 ) -> Result<Option<Cow<'a, [u8]>>, Rejection> {
     match form::single(text, name) {
+        Ok(Some(_)) if form::has_other_spelling(text, name) => Err(Rejection::CredentialRepeated),
         Ok(value) => Ok(value.map(|value| match value {
             Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
             Cow::Owned(text) => Cow::Owned(text.into_bytes()),

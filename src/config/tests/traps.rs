@@ -66,6 +66,46 @@ fn a_part_is_left_out_only_when_it_is_absent() {
 }
 
 #[test]
+fn no_other_spelling_of_what_is_signed_gets_past_it() {
+    let single = hmac("header = 'X-A', message = '{form:a_b}'");
+    let placed = hmac("form = 'a_b', message = '{form:c}'");
+    let queried = hmac("header = 'X-A', message = '[id={query:a.b};]x'");
+    let (one, two) = (mac("1"), mac("2"));
+    let with = |target: &str, body: &str, signature: &str| {
+        request("POST", target, &[FORM, ("x-a", signature)], body.as_bytes())
+    };
+    assert_eq!(verdict(&single, &with("/", "a_b=1&c=2", &one), NOW), Ok(()));
+    let body = format!("a_b={two}&c=2");
+    assert_eq!(verdict(&placed, &with("/?c1=2", &body, ""), NOW), Ok(()));
+    assert_eq!(
+        verdict(&queried, &with("/?a.b=1", "", &mac("id=1;x")), NOW),
+        Ok(())
+    );
+    assert_eq!(
+        verdict(&queried, &with("/?ab=1", "", &mac("x")), NOW),
+        Ok(())
+    );
+    for (plan, target, body, signature) in [
+        (&single, "/", "a_b=1&a.b=2", &one),
+        (&single, "/", "A_B=2&a_b=1", &one),
+        (&single, "/", "a_b=1&a+b[]=2", &one),
+        (&single, "/?a_b=2", "a_b=1", &one),
+        (&single, "/?x=1&a.b=2", "a_b=1", &one),
+        (&single, "/", "a.b=2", &mac("")),
+        (&placed, "/?a_b=2", &*body, &one),
+        (&placed, "/?C=3", &*body, &one),
+        (&queried, "/?a_b=2", "", &mac("x")),
+        (&queried, "/?a.b=1&a_b=2", "", &mac("id=1;x")),
+    ] {
+        assert_eq!(
+            verdict(plan, &with(target, body, signature), NOW),
+            Err(Rejection::CredentialRepeated),
+            "{target} {body}"
+        );
+    }
+}
+
+#[test]
 fn a_form_is_signed_only_as_the_app_reads_it() {
     let plan = hmac("header = 'X-A', message = '{form|sorted|joined:=:&}'");
     let signature = mac("a=1&b=2 3");

@@ -2,10 +2,10 @@
 
 use http::HeaderName;
 
-use super::super::place::{scalar, single_field, single_header};
+use super::super::place::{form_field, scalar, single_field, single_header};
 use super::Context;
 use super::pairs::Pairs;
-use crate::form;
+use crate::form::{self, has_other_spelling as respelled};
 use crate::json::Document;
 use crate::rejection::Rejection;
 use crate::verify::Body;
@@ -123,8 +123,20 @@ impl Variable {
             // Of another body nothing is read: what is signed would be empty, and the app would read
             // something that is not signed.
             Self::Form(_) if !form::is_declared(head.headers) => Err(Rejection::SignatureMalformed),
+            // Absent is empty, and what is signed as absent must not be there for some app to read.
+            Self::Form(name) if body.is_some_and(|body| respelled(&body.contiguous(), name)) => {
+                Err(Rejection::CredentialRepeated)
+            }
+            Self::Query(name)
+                if head
+                    .query
+                    .is_some_and(|query| respelled(query.as_bytes(), name)) =>
+            {
+                Err(Rejection::CredentialRepeated)
+            }
             Self::Form(name) => {
-                put(single_field(&body.map(Body::contiguous).unwrap_or_default(), name)?.as_deref())
+                let text = body.map(Body::contiguous).unwrap_or_default();
+                put(form_field(head, &text, name)?.as_deref())
             }
             Self::Header(name) => put(single_header(head, name)?),
             Self::Host(text) | Self::Literal(text) => put(Some(text.as_bytes())),
