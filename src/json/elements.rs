@@ -2,13 +2,13 @@
 
 use super::pointer::{MAX_DEPTH, Pointer, Token};
 use super::scan::Scanner;
-use super::{NotJson, text, unescaped};
+use super::{NotJson, decoded, folded, text};
 
 /// The elements of the array at `pointer`, in their order.
 ///
 /// # Errors
-/// The body is not JSON, a key on the way is repeated, there is no array, or it has more than
-/// `limit` elements.
+/// The body is not JSON, a key on the way is repeated, be it in other letters, there is no array, or
+/// it has more than `limit` elements.
 pub fn elements<'a>(
     pointer: &Pointer,
     body: &'a [u8],
@@ -40,10 +40,12 @@ fn at<'a>(
     let mut found = None;
     let mut more = scanner.opens(b'{', b'}')?;
     while more {
-        let is_wanted = match scanner.string()? {
-            (key, false) => key == wanted.as_bytes(),
-            (key, true) => unescaped(key)? == *wanted,
-        };
+        let key = decoded(scanner.string()?)?;
+        let is_wanted = key == *wanted;
+        // Some readers take it for the one that is wanted.
+        if !is_wanted && folded(&key).eq(folded(wanted)) {
+            return Err(NotJson);
+        }
         scanner.pass(b':')?;
         if !is_wanted {
             scanner.skip(depth + 1)?;

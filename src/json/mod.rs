@@ -19,4 +19,4 @@ pub use elements::elements;
 pub use members::Members;
 pub use pointer::{Pointer, PointerError};
 pub use select::{Document, Found, NotJson, Selection, Value};
-use select::{text, unescaped};
+use select::{decoded, folded, text, unescaped};

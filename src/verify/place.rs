@@ -35,7 +35,7 @@ pub struct JsonPlace {
 impl Place {
     /// A scalar of a JSON body, at `pointer`.
     pub fn json(pointer: Pointer) -> Self {
-        let selection = Selection::new(std::slice::from_ref(&pointer));
+        let selection = Selection::strict(std::slice::from_ref(&pointer));
         Self::Json(Box::new(JsonPlace { pointer, selection }))
     }
 

@@ -384,6 +384,16 @@ fn what_was_signed_for_a_stranger_cannot_be_read_as_ones_own() {
         Ok(())
     );
 
+    // Names that some apps read without looking at their case.
+    for name in ["message", "TYPE", "Me\u{17f}sage"] {
+        let more = [&usual[..], &[(name, "evil")]].concat();
+        assert_eq!(
+            verdict(&plan, &post(&[], &body(&more, &signature)), NOW),
+            Err(Rejection::CredentialRepeated),
+            "{name}"
+        );
+    }
+
     // What the stranger publishes on a topic of their own.
     let message = "pay\nMessageId\n2\nTimestamp\nT\nTopicArn\nmine\nType\nNotification";
     let theirs = [

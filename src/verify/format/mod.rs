@@ -103,7 +103,7 @@ impl Format {
             shapes: Arc::new([Shape::Json {
                 encoding,
                 fields,
-                selection: Box::new(Selection::new(&pointers)),
+                selection: Box::new(Selection::strict(&pointers)),
             }]),
             groups: None,
         }

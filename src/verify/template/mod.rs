@@ -407,13 +407,13 @@ impl Piece {
             self.variable,
             Variable::Body | Variable::Form(_) | Variable::Json(_) | Variable::Query(_)
         );
-        free && !self.filters.iter().any(|filter| filter.is_line())
+        free && !self.filters.iter().any(Filter::is_line)
     }
 
     fn cover(&self) -> Cover {
         if !self.variable.is_whole_body() {
             Cover::None
-        } else if self.filters.iter().any(|filter| filter.is_weak()) {
+        } else if self.filters.iter().any(Filter::is_weak) {
             Cover::Checksum
         } else {
             Cover::Whole

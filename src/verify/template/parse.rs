@@ -43,7 +43,7 @@ pub(super) fn template(text: &str, constants: &Constants) -> Result<Template, Te
     Ok(Template {
         text: text.into(),
         parts: parts.into(),
-        json: (!pointers.is_empty()).then(|| Selection::new(&pointers)),
+        json: (!pointers.is_empty()).then(|| Selection::strict(&pointers)),
     })
 }
 
