@@ -89,8 +89,8 @@ rejections! {
         "the credential is not in the request",
         "set the credential in the provider's dashboard, and check that no proxy in front removes the header";
     CredentialRepeated, "credential_repeated", BAD_REQUEST, Client,
-        "the credential is in the request more than once",
-        "look at what sends it: a provider sends its credential once";
+        "the credential, or a value that is signed, is in the request more than once, or in two spellings",
+        "look at what sends it: a provider sends it once. Where it signs in several lines of a header while keys change, set `repeated`";
     CredentialMalformed, "credential_malformed", UNAUTHORIZED, Client,
         "the credential does not have the form its scheme prescribes",
         "compare the scheme of the route with what the provider's dashboard says it sends";
@@ -102,7 +102,7 @@ rejections! {
         "turn signing on in the provider's dashboard, and check that no proxy in front removes the header";
     SignatureMalformed, "signature_malformed", UNAUTHORIZED, Client,
         "the signature does not have the form of `format` and `encoding`",
-        "compare `format` and `encoding` of the route with one captured header of the provider";
+        "compare `format` and `encoding` of the route with one captured header of the provider; a value of `message` that its filter refuses is malformed, too";
     SignatureMismatch, "signature_mismatch", UNAUTHORIZED, Client,
         "the signature matches none of the secrets or keys in force",
         "compare the secret or key with the provider's dashboard; then check that nothing in front rewrites the body";

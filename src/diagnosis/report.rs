@@ -275,8 +275,8 @@ pub(super) fn unproved(scene: &Scene, rejection: Rejection) -> Vec<Guess> {
         )],
         Rejection::CredentialRepeated => vec![Guess::new(
             "repeated",
-            "the credential is in the request more than once",
-            "look which proxy in front adds the header a second time",
+            rejection.message(),
+            "look which proxy in front adds the header a second time, and whether a name stands in the body or the query in two spellings",
         )],
         Rejection::SignatureMismatch
         | Rejection::TimestampTooOld
