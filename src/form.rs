@@ -31,7 +31,8 @@ pub fn single<'a>(text: &'a [u8], name: &str) -> Result<Option<Cow<'a, str>>, Re
 }
 
 /// Whether an app may find `name` in `text` where [`single`] does not look, or besides what it finds:
-/// PHP reads `.` and blanks as `_` and ends a name at `[`, others compare names without case.
+/// PHP reads `.`, blanks and a lonely `[` as `_` and ends a name at `[]` and at a NUL, some begin a new
+/// pair at `;`, others compare names without case.
 pub fn has_other_spelling(text: &[u8], name: &str) -> bool {
     spellings(text, name).any(|exact| !exact)
 }
@@ -44,19 +45,27 @@ pub fn has(text: &[u8], name: &str) -> bool {
 /// Of each name that may be read as `name`, whether it is.
 fn spellings(text: &[u8], name: &str) -> impl Iterator<Item = bool> {
     let wanted = folded(name.bytes().map(Some));
-    text.split(|b| *b == b'&').filter_map(move |pair| {
-        let half = pair.split(|b| *b == b'=').next()?;
-        let like = !pair.is_empty() && folded(unescape(half)) == wanted;
-        like.then(|| unescape(half).eq(name.bytes().map(Some)))
+    // Its own brackets tell it from its neighbours: `data[id]` is no `data[type]`.
+    let is_plain = !name.contains('[');
+    let pieces = text.split(|b| *b == b'&').flat_map(|pair| {
+        let pieces = pair.split(|b| *b == b';').enumerate();
+        pieces.filter(|(_, piece)| !piece.is_empty())
+    });
+    pieces.filter_map(move |(at, piece)| {
+        let half = piece.split(|b| *b == b'=').next()?;
+        let found = folded(unescape(half));
+        let before = unescape(half).take_while(|byte| *byte != Some(b'['));
+        let like = found == wanted || (is_plain && folded(before) == wanted);
+        like.then(|| at == 0 && unescape(half).eq(name.bytes().map(Some)))
     })
 }
 
 fn folded(name: impl Iterator<Item = Option<u8>>) -> Vec<u8> {
     name.map(|byte| byte.unwrap_or(b'%'))
         .skip_while(|byte| *byte == b' ')
-        .take_while(|byte| *byte != b'[')
+        .take_while(|byte| *byte != 0)
         .map(|byte| match byte {
-            b'.' | b' ' => b'_',
+            b'.' | b' ' | b'[' => b'_',
             byte => byte.to_ascii_lowercase(),
         })
         .collect()
@@ -236,6 +245,15 @@ mod tests {
             ("%62t%5fpayload=a", "bt_payload", true, false),
             ("+sig=a", "sig", true, true),
             ("data_id=a", "data.id", true, true),
+            ("bt[payload=a", "bt_payload", true, true),
+            ("bt_payload[=a", "bt_payload", true, true),
+            ("bt_payload%00x=a", "bt_payload", true, true),
+            ("x=1;bt_payload=a", "bt_payload", true, true),
+            ("bt_payload=a;b", "bt_payload", true, false),
+            ("bt_payload%=a", "bt_payload", false, false),
+            ("data[id]=1&data[type]=2", "data[id]", true, false),
+            ("data[id]=1&DATA[ID]=2", "data[id]", true, true),
+            ("sig[x]=1", "sig", true, true),
             ("signature=a&si=g", "sig", false, false),
             ("&&", "", false, false),
         ] {
@@ -274,6 +292,10 @@ mod tests {
             text: Vec<u8>, name in "\\PC{1,6}", value in any::<String>(),
         ) {
             drop(single(&text, &name));
+            prop_assert!(has(&text, &name) || !has_other_spelling(&text, &name));
+            if matches!(single(&text, &name), Ok(Some(_)) | Err(Repeated)) {
+                prop_assert!(has(&text, &name));
+            }
             let escape = |text: &str| -> String {
                 text.bytes().flat_map(|b| format!("%{b:02x}").into_bytes()).map(char::from).collect()
             };

@@ -129,6 +129,13 @@ proptest! {
     }
 
     #[test]
+    fn what_is_strict_finds_the_same_where_all_keys_are_small(doc in documents(), pointers in pointers(), escape: bool) {
+        let text = doc.write(escape);
+        let strict = Selection::strict(&pointers);
+        prop_assert_eq!(strict.read(text.as_bytes()), Selection::new(&pointers).read(text.as_bytes()));
+    }
+
+    #[test]
     fn agrees_with_serde_json_where_no_key_is_repeated(doc in documents(), pointer in "(/[ab01]){0,4}") {
         if doc.repeats_a_key() {
             return Ok(());
@@ -155,6 +162,7 @@ proptest! {
     #[test]
     fn any_bytes_are_read_without_panic(pointers in pointers(), body: Vec<u8>) {
         drop(Selection::new(&pointers).read(&body));
+        drop(Selection::strict(&pointers).read(&body));
     }
 
     /// No `e` in numbers and no `\ud8..`: there serde_json's own tree is stricter than the grammar.

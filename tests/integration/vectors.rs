@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use gatepost::config::{self, Environment, Loaded, parse};
 use gatepost::route::Mode;
 use gatepost::sign::PrivateKey;
+use gatepost::verify::public_key::PublicKey;
 use gatepost::verify::{Body, Head, Moment, Plan};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
@@ -271,13 +272,10 @@ fn no_published_vector_is_accepted_with_another_key() {
     for vector in shipped() {
         let (before, rest) = vector.route.split_once("inline = \"").unwrap();
         let (key, after) = rest.split_once('"').unwrap();
-        // Of a long key the beginning names its kind, where not every bit has a meaning.
-        let first = if before.contains("public_key") {
-            key.len() / 2
-        } else {
-            0
-        };
-        let changed = (first..key.len()).map(|at| {
+        // Of a public key some bits have no meaning: what reads as the same key is the same.
+        let read = |key: &str| PublicKey::read_all(key.as_bytes()).ok();
+        let same = |other: &str| before.contains("public_key") && read(other) == read(key);
+        let changed = (0..key.len()).map(|at| {
             let mut bytes = key.as_bytes().to_vec();
             bytes[at] ^= 1;
             String::from_utf8(bytes).unwrap()
@@ -286,7 +284,7 @@ fn no_published_vector_is_accepted_with_another_key() {
         let others = strangers.iter().filter(|_| before.contains("public_key"));
         let mut tried = 0;
         for other in changed.chain(others.cloned()) {
-            if other.contains('"') || other.ends_with('\\') {
+            if other.contains('"') || other.ends_with('\\') || same(&other) {
                 continue;
             }
             let route = format!("{before}inline = \"{other}\"{after}");

@@ -4,6 +4,7 @@ mod cases;
 mod certificate;
 mod duplicates;
 mod events;
+mod freshness;
 mod handshake;
 mod http_signature;
 mod listeners;

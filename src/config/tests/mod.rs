@@ -4,6 +4,7 @@
 #![expect(clippy::too_many_lines, reason = "tables of deliveries")]
 
 mod golden;
+mod readings;
 mod signable;
 mod traps;
 

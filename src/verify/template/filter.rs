@@ -57,27 +57,16 @@ impl Filter {
     ///
     /// `SignatureMalformed` for a value that is not what the filter asks for.
     pub(super) fn apply(&self, value: Vec<u8>) -> Result<Vec<u8>, Rejection> {
-        let sound = match self {
-            Self::Line => !value.iter().any(u8::is_ascii_control),
-            Self::Not(characters) => !value
-                .iter()
-                .any(|byte| characters.as_bytes().contains(byte)),
-            Self::Crc32
-            | Self::Encode(_)
-            | Self::Hash(_)
-            | Self::Lower
-            | Self::Md5
-            | Self::NoQuery
-            | Self::Trim
-            | Self::Upper => true,
-        };
-        if !sound {
-            return Err(Rejection::SignatureMalformed);
-        }
         Ok(match self {
             Self::Crc32 => crc32(&value).to_string().into_bytes(),
             Self::Encode(encoding) => encoding.encode(&value).into_bytes(),
             Self::Hash(hash) => hash.of(&value),
+            Self::Line if value.iter().any(u8::is_ascii_control) => {
+                return Err(Rejection::SignatureMalformed);
+            }
+            Self::Not(characters) if has_one_of(&value, characters) => {
+                return Err(Rejection::SignatureMalformed);
+            }
             Self::Line | Self::Not(_) => value,
             Self::Lower => value.to_ascii_lowercase(),
             Self::Md5 => Md5::digest(&value).to_vec(),
@@ -90,7 +79,7 @@ impl Filter {
         })
     }
 
-    /// Whether nobody can choose what follows so that it has a line break.
+    /// Whether what it gives has no line break that a sender could have chosen.
     pub(super) fn is_line(&self) -> bool {
         match self {
             Self::Not(characters) => characters.contains('\n'),
@@ -103,6 +92,12 @@ impl Filter {
     pub(super) const fn is_weak(&self) -> bool {
         matches!(self, Self::Crc32 | Self::Md5)
     }
+}
+
+fn has_one_of(value: &[u8], characters: &str) -> bool {
+    value
+        .iter()
+        .any(|byte| characters.as_bytes().contains(byte))
 }
 
 /// The CRC-32 of ISO 3309 and of zlib: reflected, polynomial 0xEDB88320.
@@ -176,6 +171,7 @@ mod tests {
             assert_eq!(apply(name, value), expected, "{name} {value}");
         }
     }
+
     #[test]
     fn what_is_no_line_is_refused() {
         for value in ["a\nb", "a\n", "\r", "a\0", "\x7f"] {

@@ -5,7 +5,7 @@ use http::HeaderName;
 use super::super::place::{form_field, scalar, single_field, single_header};
 use super::Context;
 use super::pairs::Pairs;
-use crate::form::{self, has_other_spelling as respelled};
+use crate::form;
 use crate::json::Document;
 use crate::rejection::Rejection;
 use crate::verify::Body;
@@ -123,19 +123,9 @@ impl Variable {
             // Of another body nothing is read: what is signed would be empty, and the app would read
             // something that is not signed.
             Self::Form(_) if !form::is_declared(head.headers) => Err(Rejection::SignatureMalformed),
-            // Absent is empty, and what is signed as absent must not be there for some app to read.
-            Self::Form(name) if body.is_some_and(|body| respelled(&body.contiguous(), name)) => {
-                Err(Rejection::CredentialRepeated)
-            }
-            Self::Query(name)
-                if head
-                    .query
-                    .is_some_and(|query| respelled(query.as_bytes(), name)) =>
-            {
-                Err(Rejection::CredentialRepeated)
-            }
             Self::Form(name) => {
                 let text = body.map(Body::contiguous).unwrap_or_default();
+                require_one_spelling(&text, name)?;
                 put(form_field(head, &text, name)?.as_deref())
             }
             Self::Header(name) => put(single_header(head, name)?),
@@ -158,7 +148,9 @@ impl Variable {
                 Ok(true)
             }
             Self::Query(name) => {
-                put(single_field(head.query.unwrap_or_default().as_bytes(), name)?.as_deref())
+                let text = head.query.unwrap_or_default().as_bytes();
+                require_one_spelling(text, name)?;
+                put(single_field(text, name)?.as_deref())
             }
             Self::Secret => put(Some(secret)),
             Self::Timestamp => put(claim.timestamp.as_deref().map(str::as_bytes)),
@@ -181,4 +173,12 @@ fn query(head: &crate::verify::Head<'_>, sink: &mut impl FnMut(&[u8])) {
         sink(b"?");
         sink(query.as_bytes());
     }
+}
+
+/// Absent is empty, and what is signed as absent must not be there for some app to read.
+fn require_one_spelling(text: &[u8], name: &str) -> Result<(), Rejection> {
+    if form::has_other_spelling(text, name) {
+        return Err(Rejection::CredentialRepeated);
+    }
+    Ok(())
 }
